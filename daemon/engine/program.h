@@ -1,0 +1,150 @@
+/*
+ * program.h - a compiled job: flat arrays, immutable, shared by every job with an equal spec.
+ *
+ * load/ makes one; the engine runs it. A program holds several codes: code 0 is the body of the
+ * job, then one for each branch, task and def. A code is a range of ops and a number of slots;
+ * every name and every intermediate result has its slot, so that a frame needs no stack.
+ *
+ * Ownership: counted; program_retain()/program_release() are atomic, since loops share programs.
+ * Everything inside is owned by the program and freed with it.
+ */
+#ifndef GATHERD_ENGINE_PROGRAM_H
+#define GATHERD_ENGINE_PROGRAM_H
+
+#include "daemon/engine/expr.h"
+
+#include <stdatomic.h>
+
+#define PROGRAM_NONE UINT32_MAX /* "not there", for every index below */
+
+/* What one op does. `dst` is a slot of the running frame; the result goes there, and what was
+ * there is released, after everything the op reads was read. a, b, c as listed; "x" is an index
+ * into exprs, PROGRAM_NONE where optional. A pc counts from the program's first op, not the code's. */
+enum op_kind {
+	OP_EVAL,        /* dst = x[a] */
+	OP_JUMP,        /* pc = a */
+	OP_JUMP_UNLESS, /* pc = a unless x[b] is true */
+	OP_SLEEP,       /* wait duration x[a]; dst = x[b]? or null */
+	OP_SLEEP_UNTIL, /* wait until time x[a] (RFC 3339 text or seconds); dst = null */
+	OP_ITER, /* dst, dst+1 = iterator over x[a] (list, dict keys, lazy range); else TypeError */
+	OP_NEXT, /* dst = next of the iterator in slots b, b+1; pc = a when it has ended */
+	OP_LIST_NEW,  /* dst = [] */
+	OP_APPEND,    /* slot dst (a list) gets slot b appended; b becomes VALUE_NONE */
+	OP_JOIN,      /* start join[a]; gather: dst = result once complete;
+	                  * as_completed: dst = the join itself, at once */
+	OP_JOIN_NEXT, /* as_completed in slot b: dst = {name|index, result} of the next completion;
+	                  * pc = a when there is none left, and slot b becomes VALUE_NONE */
+	OP_CREATE_TASK, /* dst = handle of a new task running code a, labelled x[b]? */
+	OP_AWAIT,  /* dst = result of the handle x[a]; of a list: the list of results. c, c+1, c+2:
+	                  * three scratch slots */
+	OP_CANCEL, /* cancel handle(s) x[a] with message x[b]?; dst = bool or list of bool */
+	OP_CALL,   /* dst = result of def code call[a] */
+	OP_YIELD,  /* x[a] goes to the job's output stream; dst = null */
+	OP_RETURN, /* the code (a def's or the job's) ends with x[a] */
+	OP_END     /* the code ends with the value in slot dst */
+};
+
+struct op {
+	uint8_t  kind; /* enum op_kind */
+	uint8_t  flags;
+	uint16_t dst;
+	uint32_t a;
+	uint32_t b;
+	uint32_t c;
+	uint32_t node; /* where it stands in the spec */
+};
+
+/* One coroutine body. The first `capture_count` slots are filled when a coroutine starts: from
+ * the maker's slots captures[i] for branches and tasks (a snapshot), from the arguments in order
+ * for defs and for the job. The other slots start as VALUE_NONE. */
+struct code {
+	uint32_t  first_op;
+	uint32_t  op_count;
+	uint32_t  node; /* the branch, task or def body */
+	uint16_t  slot_count;
+	uint16_t  capture_count;
+	uint16_t *captures; /* slots of the maker; NULL for defs and the job */
+};
+
+/* Where an op stands: its JSON Pointer is the parent's plus "/" and `key`, escaped (~0 ~1). */
+struct node {
+	uint32_t    parent;    /* PROGRAM_NONE for the root */
+	const char *key;       /* member name or decimal index; "" for the root */
+	const char *op;        /* operation there ("sleep", ...), static; NULL when none */
+	uint32_t    counter;   /* slot that holds the count of rounds of the loop whose body this is
+	                         * (an OP_ITER's dst + 1, an int), else PROGRAM_NONE. It is 1 in the
+	                         * first round: the address shows one less */
+	bool        is_branch; /* body of a comprehension: "#index of the task" follows the key */
+};
+
+enum join_kind { JOIN_GATHER, JOIN_AS_COMPLETED };
+
+#define JOIN_RETURN_EXCEPTIONS 1u
+#define JOIN_OBJECT 2u /* branches have names: gather gives a dict, a completion has `name` */
+#define JOIN_EVENTS 4u /* its branches make task events */
+
+/* One branch. `await` is the expression of a branch that is exactly {"await": x}: when x is a
+ * handle, the branch is that task; otherwise (and where `await` is PROGRAM_NONE) a new coroutine
+ * runs `code`. */
+struct branch {
+	uint32_t     code;
+	uint32_t     await; /* x, or PROGRAM_NONE */
+	struct value name;  /* immortal text for JOIN_OBJECT, else VALUE_NONE */
+	uint32_t     label; /* x of the modifier `name`, or PROGRAM_NONE */
+};
+
+/* The branches of a combinator: listed, or one body for each item of x[in]. */
+struct join {
+	enum join_kind kind;
+	uint32_t       flags;        /* JOIN_* */
+	uint32_t       first_branch; /* in branches; with `in` there is exactly one, the body */
+	uint32_t       branch_count;
+	uint32_t       in;      /* x, or PROGRAM_NONE */
+	uint16_t       var;     /* slot of the maker that holds the `for` variable meanwhile */
+	uint32_t       limit;   /* x, or PROGRAM_NONE */
+	uint32_t       timeout; /* x, or PROGRAM_NONE (as_completed) */
+	uint32_t       node;
+};
+
+struct call {
+	uint32_t code;
+	uint32_t first_arg; /* in args: one x for each parameter, in the def's order */
+	uint32_t arg_count;
+};
+
+struct program {
+	atomic_uint      refs;
+	struct op       *ops;
+	uint32_t         op_count;
+	struct code     *codes; /* [0]: the job */
+	uint32_t         code_count;
+	struct expr     *exprs;
+	uint32_t         expr_count;
+	struct expr_code expr_code;
+	struct node     *nodes;
+	uint32_t         node_count;
+	struct join     *joins;
+	uint32_t         join_count;
+	struct branch   *branches;
+	uint32_t         branch_count;
+	struct call     *calls;
+	uint32_t         call_count;
+	uint32_t        *args;
+	uint32_t         arg_count;
+	struct value    *arg_names; /* of the job: immortal text, in the order of code 0's slots */
+	struct value *arg_defaults; /* immortal; VALUE_NONE never: a header's arg has a default */
+	uint32_t      job_arg_count;
+	struct value  title;           /* immortal text, or VALUE_NULL */
+	struct value  loop;            /* header `loop`: immortal text or int, or VALUE_NULL */
+	bool          only_job_events; /* "events": "job" */
+	size_t        bytes;           /* about what it holds, for caches */
+	char         *text;            /* storage of the keys */
+};
+
+struct program *program_retain(struct program *p);
+void            program_release(struct program *p); /* NULL is allowed */
+
+/* The JSON Pointer of a node, without rounds: "/do/2/gather/a". */
+void program_write_pointer(struct buf *b, const struct program *p, uint32_t node);
+
+#endif

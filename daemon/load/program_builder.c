@@ -1,0 +1,311 @@
+#include "daemon/load/program_builder.h"
+
+#include "proto/base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM 8
+
+enum gd_err program_builder_init(struct program_builder *b, struct gd_error *why)
+{
+	*b = (struct program_builder){ 0 };
+	b->exprs.heap = &b->heap;
+	b->program = calloc(1, sizeof *b->program);
+	if (b->program == NULL)
+		return gd_fail(why, GD_NOMEM, "a program of %zu bytes", sizeof *b->program);
+	atomic_init(&b->program->refs, 1);
+	b->program->title = VALUE_NULL;
+	b->program->loop = VALUE_NULL;
+	return GD_OK;
+}
+
+void program_builder_close(struct program_builder *b)
+{
+	program_release(b->program);
+	expr_builder_close(&b->exprs);
+	buf_close(&b->keys);
+	free(b->key_at);
+}
+
+bool program_builder_failed(const struct program_builder *b)
+{
+	return b->failed || b->heap.failed || b->exprs.failed || b->keys.failed != GD_OK;
+}
+
+/* Room for `more` further elements: `at`, moved if need be, or NULL with `failed` set. */
+static void *grown(struct program_builder *b, void *at, uint32_t *room, uint32_t count,
+                   uint32_t more, size_t bytes)
+{
+	uint32_t wanted = *room;
+	void    *moved;
+
+	if (b->failed)
+		return NULL;
+	CHECK(more <= UINT32_MAX / 4 && count <= UINT32_MAX / 4);
+	if (count + more <= *room && at != NULL)
+		return at;
+	if (wanted == 0)
+		wanted = FIRST_ROOM;
+	while (wanted < count + more)
+		wanted *= 2;
+	moved = realloc(at, wanted * bytes);
+	if (moved == NULL) {
+		b->failed = true;
+		return NULL;
+	}
+	*room = wanted;
+	return moved;
+}
+
+uint32_t build_node(struct program_builder *b, uint32_t parent, const char *key, const char *op)
+{
+	struct program *p = b->program;
+	struct node    *nodes = grown(b, p->nodes, &b->node_room, p->node_count, 1, sizeof *nodes);
+	uint32_t       *key_at;
+
+	if (nodes == NULL)
+		return PROGRAM_NONE;
+	p->nodes = nodes;
+	key_at = grown(b, b->key_at, &b->key_room, p->node_count, 1, sizeof *key_at);
+	if (key_at == NULL)
+		return PROGRAM_NONE;
+	b->key_at = key_at;
+	key_at[p->node_count] = (uint32_t)b->keys.bytes;
+	buf_add(&b->keys, key, strlen(key) + 1);
+	nodes[p->node_count] = (struct node){ .parent = parent, .op = op, .counter = PROGRAM_NONE };
+	return p->node_count++;
+}
+
+void build_node_is_branch(struct program_builder *b, uint32_t node)
+{
+	if (!b->failed)
+		b->program->nodes[node].is_branch = true;
+}
+
+void build_node_counter(struct program_builder *b, uint32_t node, uint32_t slot)
+{
+	if (!b->failed)
+		b->program->nodes[node].counter = slot;
+}
+
+void build_node_op(struct program_builder *b, uint32_t node, const char *op)
+{
+	if (!b->failed)
+		b->program->nodes[node].op = op;
+}
+
+uint32_t build_code(struct program_builder *b)
+{
+	struct program *p = b->program;
+	struct code    *codes = grown(b, p->codes, &b->code_room, p->code_count, 1, sizeof *codes);
+
+	if (codes == NULL)
+		return PROGRAM_NONE;
+	p->codes = codes;
+	codes[p->code_count] = (struct code){ .first_op = 0 };
+	return p->code_count++;
+}
+
+void build_code_set(struct program_builder *b, uint32_t code, struct code body,
+                    const struct op *ops)
+{
+	struct program *p = b->program;
+	struct op      *to = grown(b, p->ops, &b->op_room, p->op_count, body.op_count, sizeof *to);
+
+	if (to == NULL) {
+		free(body.captures);
+		return;
+	}
+	p->ops = to;
+	body.first_op = p->op_count;
+	to += p->op_count;
+	for (uint32_t i = 0; i < body.op_count; i++) {
+		to[i] = ops[i];
+		switch ((enum op_kind)ops[i].kind) {
+		case OP_JUMP:
+		case OP_JUMP_UNLESS:
+		case OP_NEXT:
+		case OP_JOIN_NEXT:
+			to[i].a += body.first_op;
+			break;
+		case OP_EVAL:
+		case OP_SLEEP:
+		case OP_SLEEP_UNTIL:
+		case OP_ITER:
+		case OP_LIST_NEW:
+		case OP_APPEND:
+		case OP_JOIN:
+		case OP_CREATE_TASK:
+		case OP_AWAIT:
+		case OP_CANCEL:
+		case OP_CALL:
+		case OP_YIELD:
+		case OP_RETURN:
+		case OP_END:
+			break;
+		}
+	}
+	p->op_count += body.op_count;
+	p->codes[code] = body;
+}
+
+uint32_t build_join(struct program_builder *b, struct join join)
+{
+	struct program *p = b->program;
+	struct join    *joins = grown(b, p->joins, &b->join_room, p->join_count, 1, sizeof *joins);
+
+	if (joins == NULL)
+		return PROGRAM_NONE;
+	p->joins = joins;
+	joins[p->join_count] = join;
+	return p->join_count++;
+}
+
+uint32_t build_branches(struct program_builder *b, uint32_t count)
+{
+	struct program *p = b->program;
+	uint32_t        first = p->branch_count;
+	struct branch  *at = grown(b, p->branches, &b->branch_room, first, count, sizeof *at);
+
+	if (at == NULL)
+		return PROGRAM_NONE;
+	p->branches = at;
+	for (uint32_t i = 0; i < count; i++)
+		at[first + i] = (struct branch){ .code = PROGRAM_NONE,
+			                         .await = PROGRAM_NONE,
+			                         .name = VALUE_NONE,
+			                         .label = PROGRAM_NONE };
+	p->branch_count += count;
+	return first;
+}
+
+void build_branch_set(struct program_builder *b, uint32_t branch, struct branch body)
+{
+	if (b->failed)
+		value_destroy_immortal(body.name);
+	else
+		b->program->branches[branch] = body;
+}
+
+uint32_t build_call(struct program_builder *b, uint32_t code, uint32_t arg_count)
+{
+	struct program *p = b->program;
+	struct call    *calls = grown(b, p->calls, &b->call_room, p->call_count, 1, sizeof *calls);
+	uint32_t       *args;
+
+	if (calls == NULL)
+		return PROGRAM_NONE;
+	p->calls = calls;
+	args = grown(b, p->args, &b->arg_room, p->arg_count, arg_count, sizeof *args);
+	if (args == NULL)
+		return PROGRAM_NONE;
+	p->args = args;
+	for (uint32_t i = 0; i < arg_count; i++)
+		args[p->arg_count + i] = PROGRAM_NONE;
+	calls[p->call_count] = (struct call){ code, p->arg_count, arg_count };
+	p->arg_count += arg_count;
+	return p->call_count++;
+}
+
+void build_call_arg(struct program_builder *b, uint32_t call, uint32_t arg, uint32_t x)
+{
+	if (!b->failed)
+		b->program->args[b->program->calls[call].first_arg + arg] = x;
+}
+
+struct value build_text(struct program_builder *b, const char *text)
+{
+	struct value v = value_text_new(&b->heap, text, strlen(text));
+
+	value_make_immortal(&b->heap, v);
+	return v;
+}
+
+/* --- the end --- */
+
+static size_t value_bytes(struct value v)
+{
+	size_t bytes = 0;
+
+	if (value_is_type(v, VALUE_T_TEXT))
+		return sizeof(struct vtext) + value_text(v)->bytes + 1;
+	if (value_is_type(v, VALUE_T_LIST)) {
+		for (uint32_t i = 0; i < value_list(v)->count; i++)
+			bytes += sizeof v + value_bytes(value_list(v)->at[i]);
+		return bytes + sizeof(struct vlist);
+	}
+	if (value_is_type(v, VALUE_T_DICT)) {
+		for (uint32_t i = 0; i < value_dict(v)->count; i++)
+			bytes += sizeof(struct vpair) + value_bytes(value_dict(v)->at[i].key) +
+			         value_bytes(value_dict(v)->at[i].value);
+		return bytes + sizeof(struct vdict);
+	}
+	return value_is_obj(v) ? sizeof(struct vrange) : 0;
+}
+
+static size_t program_bytes(const struct program *p)
+{
+	size_t bytes = sizeof *p + p->op_count * sizeof *p->ops + p->code_count * sizeof *p->codes +
+	               p->expr_count * sizeof *p->exprs + p->node_count * sizeof *p->nodes +
+	               p->join_count * sizeof *p->joins + p->branch_count * sizeof *p->branches +
+	               p->call_count * sizeof *p->calls + p->arg_count * sizeof *p->args +
+	               p->expr_code.op_count * sizeof *p->expr_code.ops;
+
+	for (uint32_t i = 0; i < p->code_count; i++)
+		if (p->codes[i].captures != NULL)
+			bytes += p->codes[i].capture_count * sizeof p->codes[i].captures[0];
+	for (uint32_t i = 0; i < p->expr_count; i++)
+		bytes += p->exprs[i].kind == EXPR_CONST ? value_bytes(p->exprs[i].constant) : 0;
+	for (uint32_t i = 0; i < p->expr_code.const_count; i++)
+		bytes += sizeof(struct value) + value_bytes(p->expr_code.consts[i]);
+	for (uint32_t i = 0; i < p->job_arg_count; i++)
+		bytes += value_bytes(p->arg_names[i]) + value_bytes(p->arg_defaults[i]);
+	return bytes;
+}
+
+/* Gives back the room that was not needed. A failure to shrink keeps what is there. */
+static void *shrunk(void *at, size_t count, size_t bytes)
+{
+	void *moved = count == 0 ? NULL : realloc(at, count * bytes);
+
+	return moved == NULL ? at : moved;
+}
+
+static void shrink(struct program *p)
+{
+	p->ops = shrunk(p->ops, p->op_count, sizeof *p->ops);
+	p->codes = shrunk(p->codes, p->code_count, sizeof *p->codes);
+	p->exprs = shrunk(p->exprs, p->expr_count, sizeof *p->exprs);
+	p->expr_code.ops =
+		shrunk(p->expr_code.ops, p->expr_code.op_count, sizeof *p->expr_code.ops);
+	p->nodes = shrunk(p->nodes, p->node_count, sizeof *p->nodes);
+	p->joins = shrunk(p->joins, p->join_count, sizeof *p->joins);
+	p->branches = shrunk(p->branches, p->branch_count, sizeof *p->branches);
+	p->calls = shrunk(p->calls, p->call_count, sizeof *p->calls);
+	p->args = shrunk(p->args, p->arg_count, sizeof *p->args);
+	p->text = shrunk(p->text, p->bytes, 1);
+}
+
+enum gd_err program_builder_finish(struct program_builder *b, struct program **out,
+                                   struct gd_error *why)
+{
+	struct program *p = b->program;
+
+	if (program_builder_failed(b))
+		return gd_fail(why, GD_NOMEM, "no memory for a program");
+	p->exprs = b->exprs.exprs;
+	p->expr_count = b->exprs.expr_count;
+	p->expr_code = b->exprs.code;
+	p->text = b->keys.at;
+	p->bytes = b->keys.bytes;
+	b->exprs = (struct expr_builder){ .heap = &b->heap };
+	b->keys = (struct buf){ 0 };
+	shrink(p);
+	for (uint32_t i = 0; i < p->node_count; i++)
+		p->nodes[i].key = p->text + b->key_at[i];
+	p->bytes += program_bytes(p);
+	b->program = NULL;
+	*out = p;
+	return GD_OK;
+}
