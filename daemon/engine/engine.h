@@ -1,0 +1,112 @@
+/*
+ * engine.h - the pure state machine that runs coroutines.
+ *
+ * Inputs carry the moment at which they happened; outputs come back in the order in which they
+ * must be obeyed. It reads no clock, opens no file, starts no thread: the same object code runs in
+ * the daemon, in recovery, in the simulator and under the fuzzer. A job is a pure function of its
+ * program, arguments, start time and journaled inputs.
+ *
+ * Inputs are fed as they happen, before they are on the disk: what leaves the process waits in the
+ * outbox behind the record of the input that caused it, so running ahead shows nothing to anyone.
+ *
+ * Ownership: the engine owns its jobs and their values; a job keeps a reference to its program.
+ * Outputs borrow nothing: they hold references that engine_outs_clear() drops. Threads: one at a
+ * time. Cost: a step is O(log timers); starting a child of a gather is O(1).
+ */
+#ifndef GATHERD_ENGINE_ENGINE_H
+#define GATHERD_ENGINE_ENGINE_H
+
+#include "daemon/engine/program.h"
+
+struct engine;
+
+enum engine_in_kind {
+	ENGINE_TIME,   /* it is now `time`: every timer due by then fires */
+	ENGINE_START,  /* a new job; its logical clock starts at `time` */
+	ENGINE_CANCEL, /* job.cancel with `message` (text, or null); journaled */
+	ENGINE_NOW     /* answers ENGINE_WANT_NOW: the job's clock goes to `time`; journaled */
+};
+
+struct engine_in {
+	enum engine_in_kind kind;
+	gd_nsec             time;
+	uint64_t            job;     /* all but ENGINE_TIME */
+	struct program     *program; /* START: borrowed; the job takes its own reference */
+	const struct value *args;    /* START: one for each arg of the program, copied (retained) */
+	struct value        title;   /* START: text or null; copied */
+	bool         is_later; /* START: `time` lies ahead; otherwise the job begins at once */
+	struct value message;  /* CANCEL: copied */
+};
+
+enum engine_out_kind {
+	ENGINE_JOB_STARTED,
+	ENGINE_TASK_STARTED,
+	ENGINE_TASK_COMPLETED, /* data: the result */
+	ENGINE_TASK_FAILED,    /* data: the error, {type, message, path, data?} */
+	ENGINE_YIELD,          /* data: the value */
+	ENGINE_JOB_COMPLETED,  /* data: the result */
+	ENGINE_JOB_FAILED,     /* data: the error */
+	ENGINE_JOB_CANCELLED,  /* data: the error */
+	ENGINE_WANT_NOW /* the job span for JOB_TICKS_PER_NOW ticks and rests: journal an ENGINE_NOW and
+	                        * feed it; no timer of the engine fires until then */
+};
+
+struct engine_out {
+	enum engine_out_kind kind;
+	uint64_t             job;
+	uint32_t
+		ordinal; /* counts the job's outputs from 1 (WANT_NOW: 0), the same in every replay */
+	gd_nsec      time; /* logical */
+	struct value data;
+	struct value name; /* label of the task, text, or VALUE_NONE */
+	uint32_t     path; /* offset of the address in outs->paths; PROGRAM_NONE: none */
+	uint32_t     path_bytes;
+};
+
+struct engine_outs {
+	struct engine_out *at;
+	uint32_t           count;
+	uint32_t           room;
+	struct buf         paths;
+};
+
+GD_NODISCARD enum gd_err engine_open(struct engine **out, struct gd_error *why);
+void                     engine_close(struct engine *e);
+
+/* One input. After it the engine has done at most about `engine_set_budget` steps of work more than
+ * the input itself needs; engine_is_behind() then says whether work is left, and an ENGINE_TIME with
+ * the same or a later time does more of it. An input for a job first fires that job's timers due by
+ * `time`, then applies. Inputs for an unknown job are ignored (it ended first).
+ * Errors: GD_NOMEM (the engine is then only good for engine_close), GD_CONFLICT when START names a
+ * job that exists. */
+GD_NODISCARD enum gd_err engine_step(struct engine *e, const struct engine_in *in,
+                                     struct engine_outs *outs, struct gd_error *why);
+void                     engine_set_budget(struct engine *e, uint32_t steps);
+bool                     engine_is_behind(const struct engine *e);
+/* The soonest deadline; false when there is none. */
+bool                     engine_next_due(const struct engine *e, gd_nsec *due);
+
+/* Drops a job without a word: what it held is freed. For jobs that must not run here. */
+void engine_forget(struct engine *e, uint64_t job);
+
+/* Values for inputs (arguments, messages) are made on this heap. */
+struct value_heap *engine_heap(struct engine *e);
+
+struct engine_job_info {
+	uint32_t tasks_live;
+	uint32_t tasks_done;
+	gd_nsec  now;       /* the job's logical clock */
+	bool     wants_now; /* ENGINE_WANT_NOW was put out and not answered yet */
+};
+bool     engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
+uint32_t engine_job_count(const struct engine *e);
+
+/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
+ * creation order, at most `limit` rows. False when the job is not here. */
+bool engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b);
+
+/* Drops what the outputs hold and empties them; engine_outs_close also frees the memory. */
+void engine_outs_clear(struct engine *e, struct engine_outs *outs);
+void engine_outs_close(struct engine *e, struct engine_outs *outs);
+
+#endif

@@ -1,0 +1,238 @@
+#include "daemon/engine/coro.h"
+
+#include <stdlib.h>
+
+#define TABLE_FIRST_ROOM 64
+
+/* --- jobs by id --- */
+
+static size_t bucket_of(const struct engine *e, uint64_t id)
+{
+	return (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (e->table_room - 1);
+}
+
+struct job *job_find(const struct engine *e, uint64_t id)
+{
+	struct job *j = e->table[bucket_of(e, id)];
+
+	while (j != NULL && j->id != id)
+		j = j->chain;
+	return j;
+}
+
+static void table_insert(struct engine *e, struct job *j)
+{
+	size_t at = bucket_of(e, j->id);
+
+	j->chain = e->table[at];
+	e->table[at] = j;
+}
+
+static bool table_grow(struct engine *e)
+{
+	struct job **old = e->table;
+	uint32_t     old_room = e->table_room;
+	struct job **table = calloc((size_t)old_room * 2, sizeof *table);
+
+	if (table == NULL)
+		return false;
+	e->table = table;
+	e->table_room = old_room * 2;
+	for (uint32_t i = 0; i < old_room; i++) {
+		struct job *next;
+
+		for (struct job *j = old[i]; j != NULL; j = next) {
+			next = j->chain;
+			table_insert(e, j);
+		}
+	}
+	free(old);
+	return true;
+}
+
+static void table_remove(struct engine *e, struct job *j)
+{
+	struct job **at = &e->table[bucket_of(e, j->id)];
+
+	while (*at != j)
+		at = &(*at)->chain;
+	*at = j->chain;
+	e->job_count--;
+}
+
+static void job_free(struct engine *e, struct job *j)
+{
+	table_remove(e, j);
+	if (j->main != NULL)
+		sched_release(e, &j->main->sched);
+	CHECK(j->joins == NULL && j->made_first == NULL);
+	value_release(&e->heap, j->title);
+	program_release(j->program);
+	slab_free(&e->slab, j, sizeof *j);
+}
+
+bool job_table_open(struct engine *e)
+{
+	e->table_room = TABLE_FIRST_ROOM;
+	e->table = calloc(e->table_room, sizeof *e->table);
+	return e->table != NULL;
+}
+
+void job_table_close(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->table_room; i++)
+		while (e->table[i] != NULL)
+			job_drop(e, e->table[i]);
+	free(e->table);
+}
+
+struct job *job_new(struct engine *e, const struct engine_in *in)
+{
+	struct job *j;
+
+	if (e->job_count >= e->table_room && !table_grow(e))
+		return NULL;
+	j = slab_alloc(&e->slab, sizeof *j);
+	if (j == NULL)
+		return NULL;
+	*j = (struct job){
+		.id = in->job,
+		.program = program_retain(in->program),
+		.now = in->time,
+		.title = value_retain(in->title),
+	};
+	table_insert(e, j);
+	e->job_count++;
+	j->main = task_new(e, j, 0, in->args);
+	if (j->main == NULL) {
+		job_free(e, j);
+		return NULL;
+	}
+	j->main->sched.obj.refs++;
+	return j;
+}
+
+static void ready_clear(struct engine *e, struct job *j)
+{
+	CHECK(j->due_first == NULL); /* not empty only within a tick */
+	while (j->ready_first != NULL) {
+		struct sched *s = ready_pop(j);
+
+		/* A live task is in a list or a join as well and is killed from there. */
+		if (s->obj.type != VALUE_T_TASK || s->obj.state == TASK_DONE)
+			sched_release(e, s);
+	}
+}
+
+void job_drop(struct engine *e, struct job *j)
+{
+	ready_clear(e, j);
+	if (j->wants_now)
+		e->waiting_for_now--;
+	for (struct join_run *jr = j->joins, *next; jr != NULL; jr = next) {
+		jr->sched.obj.refs++;
+		for (uint32_t i = 0; !value_is_none(jr->slots) && i < value_list(jr->slots)->count;
+		     i++) {
+			struct value v = value_list(jr->slots)->at[i];
+
+			if (value_is_type(v, VALUE_T_TASK) &&
+			    task_of(v)->sched.obj.state != TASK_DONE &&
+			    (task_of(v)->sched.obj.flags & TASK_OF_JOIN))
+				task_drop(e, j, task_of(v));
+		}
+		/* Killing frees inner joins; the list starts with the newest, so those come first. */
+		next = jr->next;
+		sched_release(e, &jr->sched);
+	}
+	while (j->made_first != NULL)
+		task_drop(e, j, j->made_first);
+	if (j->main->sched.obj.state != TASK_DONE)
+		task_drop(e, j, j->main);
+	engine_deactivate(e, j);
+	job_free(e, j);
+}
+
+/* --- the end of a body --- */
+
+static int by_serial(const void *a, const void *b)
+{
+	const struct task *x = *(struct task *const *)a, *y = *(struct task *const *)b;
+
+	return (x->serial > y->serial) - (x->serial < y->serial);
+}
+
+uint32_t job_live_tasks(const struct job *j, struct task **all)
+{
+	uint32_t count = 0;
+
+	if (j->main->sched.obj.state != TASK_DONE)
+		all[count++] = j->main;
+	for (struct task *t = j->made_first; t != NULL; t = t->extra->next)
+		all[count++] = t;
+	for (struct join_run *jr = j->joins; jr != NULL; jr = jr->next) {
+		for (uint32_t i = 0; !value_is_none(jr->slots) && i < value_list(jr->slots)->count;
+		     i++) {
+			struct value v = value_list(jr->slots)->at[i];
+
+			if (value_is_type(v, VALUE_T_TASK) &&
+			    task_of(v)->sched.obj.state != TASK_DONE &&
+			    (task_of(v)->sched.obj.flags & TASK_OF_JOIN))
+				all[count++] = task_of(v);
+		}
+	}
+	CHECK(count == j->tasks_live);
+	/* Serials differ, so the order does not depend on the sort. */
+	qsort(all, count, sizeof *all, by_serial);
+	return count;
+}
+
+void job_sweep(struct engine *e, struct job *j)
+{
+	struct task **all = malloc((size_t)j->tasks_live * sizeof *all);
+	uint32_t      count;
+
+	if (all == NULL) {
+		e->heap.failed = true;
+		return;
+	}
+	count = job_live_tasks(j, all);
+	for (uint32_t i = 0; i < count; i++)
+		(void)task_cancel(e, j, all[i], VALUE_NULL);
+	free(all);
+}
+
+/* The outcome of the job as an output, then it is gone. */
+void job_finish(struct engine *e, struct job *j)
+{
+	struct task         *m = j->main;
+	struct value         data = value_retain(m->result);
+	enum engine_out_kind kind = ENGINE_JOB_COMPLETED;
+	const char          *refusal = NULL;
+	struct buf           json;
+
+	if (m->sched.obj.flags & TASK_FAILED) {
+		kind = (m->sched.obj.flags & TASK_CANCELLED) && j->is_cancel_requested
+		               ? ENGINE_JOB_CANCELLED
+		               : ENGINE_JOB_FAILED;
+	} else if (value_has_handle(data)) {
+		refusal = "TypeError: a task handle cannot be the result of a job";
+	} else if (value_is_obj(data)) {
+		buf_init(&json, JOB_RESULT_BYTES_MAX);
+		value_write_json(&json, data);
+		if (json.failed == GD_LIMIT)
+			refusal = "LimitError: the result is larger than 1 MiB";
+		buf_close(&json);
+	}
+	if (refusal != NULL) {
+		const char *text = strchr(refusal, ':') + 2;
+		char        type[16] = { 0 };
+
+		memcpy(type, refusal, (size_t)(text - 2 - refusal));
+		value_release(&e->heap, data);
+		data = exception_new(e, j, m, type, text, strlen(text));
+		kind = ENGINE_JOB_FAILED;
+	}
+	(void)engine_put(e, j, kind, data, NULL);
+	value_release(&e->heap, data);
+	job_free(e, j);
+}

@@ -1,0 +1,30 @@
+/*
+ * slab.h - memory for coroutine frames: small blocks of a few sizes, in pages that are given back.
+ *
+ * A page holds blocks of one size and knows how many are in use; an empty page is freed, so a
+ * burst of a million tasks leaves nothing behind. Blocks above SLAB_BYTES_MAX come from malloc.
+ *
+ * Cost: O(1), no header for a block. Threads: none; one slab for each engine.
+ */
+#ifndef GATHERD_ENGINE_SLAB_H
+#define GATHERD_ENGINE_SLAB_H
+
+#include <stddef.h>
+
+#define SLAB_GRAIN 8
+#define SLAB_BYTES_MAX 512
+
+struct slab_page;
+
+/* All zero is empty. */
+struct slab {
+	struct slab_page
+		*partial[SLAB_BYTES_MAX / SLAB_GRAIN + 1]; /* pages with a free block, by size */
+};
+
+void *slab_alloc(struct slab *s, size_t bytes);             /* not zeroed; NULL when memory ends */
+void  slab_free(struct slab *s, void *block, size_t bytes); /* the size that was asked for */
+/* Frees cached pages. Every block must have been freed. */
+void  slab_close(struct slab *s);
+
+#endif

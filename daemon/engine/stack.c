@@ -1,0 +1,96 @@
+#include "daemon/engine/coro.h"
+
+#include <stdlib.h>
+
+static const char *state_name(const struct task *t)
+{
+	switch ((enum task_state)t->sched.obj.state) {
+	case TASK_READY:
+	case TASK_RUNNING:
+		return "ready";
+	case TASK_SLEEPING:
+		return "sleeping";
+	case TASK_AWAITING:
+		return "awaiting";
+	case TASK_JOINING:
+		return "joining";
+	case TASK_LIMITED:
+		return "limited";
+	case TASK_DONE:
+		break;
+	}
+	CHECK_NEVER("a task that has ended is not in the tree");
+}
+
+static void write_waiting(struct buf *b, const struct engine *e, const struct job *j,
+                          const struct task *t)
+{
+	const struct join_run *jr;
+
+	if (t->sched.obj.state == TASK_SLEEPING) {
+		buf_add_text(b, ",\"until\":");
+		value_write_float(b, (double)timer_heap_due(&e->timers, &t->sched.at.timer) / 1e9);
+	} else if (t->sched.obj.state == TASK_AWAITING) {
+		struct buf address = { 0 };
+
+		address_write(&address, j,
+		              ((const struct waiter *)(const void *)t->waiting_on)->on);
+		buf_add_text(b, ",\"waiting_for\":");
+		buf_add_json_string(b, address.at == NULL ? "" : address.at, address.bytes);
+		buf_close(&address);
+	} else if (t->sched.obj.state == TASK_JOINING) {
+		jr = (const struct join_run *)(const void *)t->waiting_on;
+		buf_addf(b, ",\"waiting_for\":\"%u of %u branches\"", jr->expected - jr->done,
+		         jr->expected);
+	}
+}
+
+static void write_task(struct buf *b, const struct engine *e, const struct job *j,
+                       const struct task *t)
+{
+	const struct program *p = j->program;
+	bool                  is_inside = (t->sched.obj.flags & TASK_STARTED) != 0;
+	uint32_t   node = is_inside ? p->ops[t->top->pc].node : p->codes[t->top->code].node;
+	struct buf address = { 0 };
+
+	address_write(&address, j, t);
+	buf_add_text(b, "{\"address\":");
+	buf_add_json_string(b, address.at == NULL ? "" : address.at, address.bytes);
+	buf_close(&address);
+	if (p->nodes[node].op != NULL) {
+		buf_add_text(b, ",\"op\":");
+		buf_add_json_string(b, p->nodes[node].op, strlen(p->nodes[node].op));
+	}
+	buf_addf(b, ",\"state\":\"%s\"", state_name(t));
+	write_waiting(b, e, j, t);
+	if (t->extra != NULL && !value_is_none(t->extra->name)) {
+		buf_add_text(b, ",\"name\":");
+		value_write_json(b, t->extra->name);
+	}
+	buf_add_byte(b, '}');
+}
+
+bool engine_write_stack(const struct engine *e, uint64_t id, uint32_t limit, struct buf *b)
+{
+	const struct job *j = job_find(e, id);
+	struct task     **all;
+	uint32_t          count;
+
+	if (j == NULL)
+		return false;
+	all = malloc((size_t)(j->tasks_live + 1) * sizeof *all);
+	if (all == NULL) {
+		b->failed = GD_NOMEM;
+		return true;
+	}
+	count = job_live_tasks(j, all);
+	buf_add_byte(b, '[');
+	for (uint32_t i = 0; i < count && i < limit; i++) {
+		if (i > 0)
+			buf_add_byte(b, ',');
+		write_task(b, e, j, all[i]);
+	}
+	buf_add_byte(b, ']');
+	free(all);
+	return true;
+}

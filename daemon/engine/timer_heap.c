@@ -1,0 +1,124 @@
+#include "daemon/engine/timer_heap.h"
+
+#include "proto/base/check.h"
+
+#include <stdlib.h>
+
+#define TIMER_HEAP_FIRST_ROOM 64
+#define TIMER_HEAP_KEPT_ROOM 4096 /* never shrinks below */
+#define ARITY 4
+
+void timer_heap_close(struct timer_heap *h)
+{
+	free(h->at);
+	*h = (struct timer_heap){ 0 };
+}
+
+bool timer_heap_reserve(struct timer_heap *h)
+{
+	uint32_t            room;
+	struct timer_entry *at;
+
+	if (h->count < h->room)
+		return true;
+	/* A quarter more: a million timers should not hold the memory of two. */
+	room = h->room < TIMER_HEAP_FIRST_ROOM ? TIMER_HEAP_FIRST_ROOM : h->room + h->room / 4;
+	if (room <= h->room)
+		return false;
+	at = realloc(h->at, room * sizeof *at);
+	if (at == NULL)
+		return false;
+	h->at = at;
+	h->room = room;
+	return true;
+}
+
+static inline bool sooner(const struct timer_entry *a, const struct timer_entry *b)
+{
+	return a->due < b->due || (a->due == b->due && a->seq < b->seq);
+}
+
+static inline void place(struct timer_heap *h, uint32_t i, struct timer_entry entry)
+{
+	h->at[i] = entry;
+	entry.node->pos = i + 1;
+}
+
+static void sift_up(struct timer_heap *h, uint32_t i, struct timer_entry entry)
+{
+	while (i > 0) {
+		uint32_t parent = (i - 1) / ARITY;
+
+		if (!sooner(&entry, &h->at[parent]))
+			break;
+		place(h, i, h->at[parent]);
+		i = parent;
+	}
+	place(h, i, entry);
+}
+
+static void sift_down(struct timer_heap *h, uint32_t i, struct timer_entry entry)
+{
+	for (;;) {
+		uint64_t first = (uint64_t)i * ARITY + 1;
+		uint32_t best, last;
+
+		if (first >= h->count)
+			break;
+		best = (uint32_t)first;
+		last = h->count - best < ARITY ? h->count : best + ARITY;
+		for (uint32_t c = best + 1; c < last; c++)
+			if (sooner(&h->at[c], &h->at[best]))
+				best = c;
+		if (!sooner(&h->at[best], &entry))
+			break;
+		place(h, i, h->at[best]);
+		i = best;
+	}
+	place(h, i, entry);
+}
+
+void timer_heap_arm(struct timer_heap *h, struct timer_node *n, gd_nsec due)
+{
+	CHECK(h->count < h->room);
+	h->count++;
+	sift_up(h, h->count - 1, (struct timer_entry){ due, ++h->seq, n });
+}
+
+/* After a burst most of the room is given back; there is no harm when that fails. */
+static void shrink(struct timer_heap *h)
+{
+	struct timer_entry *at;
+
+	if (h->room <= TIMER_HEAP_KEPT_ROOM || h->count > h->room / 4)
+		return;
+	at = realloc(h->at, h->room / 2 * sizeof *at);
+	if (at == NULL)
+		return;
+	h->at = at;
+	h->room /= 2;
+}
+
+void timer_heap_disarm(struct timer_heap *h, struct timer_node *n)
+{
+	uint32_t           i = n->pos - 1;
+	struct timer_entry moved;
+
+	CHECK(n->pos != 0 && n->pos <= h->count);
+	CHECK(h->at[i].node == n);
+	n->pos = 0;
+	moved = h->at[--h->count];
+	shrink(h);
+	if (i == h->count)
+		return;
+	if (i > 0 && sooner(&moved, &h->at[(i - 1) / ARITY]))
+		sift_up(h, i, moved);
+	else
+		sift_down(h, i, moved);
+}
+
+gd_nsec timer_heap_due(const struct timer_heap *h, const struct timer_node *n)
+{
+	CHECK(n->pos != 0 && n->pos <= h->count);
+	return h->at[n->pos - 1].due;
+}

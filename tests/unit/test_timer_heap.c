@@ -1,0 +1,115 @@
+#include "daemon/engine/timer_heap.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define NODES 1000
+
+static void arm(struct timer_heap *h, struct timer_node *n, gd_nsec due)
+{
+	assert_true(timer_heap_reserve(h));
+	timer_heap_arm(h, n, due);
+}
+
+static struct timer_node *take(struct timer_heap *h)
+{
+	struct timer_node *n = timer_heap_first(h)->node;
+
+	timer_heap_disarm(h, n);
+	return n;
+}
+
+static void given_deadlines_in_any_order_when_taken_then_soonest_first(void **state)
+{
+	struct timer_heap h = { 0 };
+	struct timer_node n[NODES] = { 0 };
+	gd_nsec           last = -1;
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++)
+		arm(&h, &n[i], (i * 7919) % NODES);
+
+	for (uint32_t i = 0; i < NODES; i++) {
+		assert_true(timer_heap_first(&h)->due > last);
+		last = timer_heap_first(&h)->due;
+		(void)take(&h);
+	}
+	assert_null(timer_heap_first(&h));
+	timer_heap_close(&h);
+}
+
+static void given_equal_deadlines_when_taken_then_the_order_of_arming(void **state)
+{
+	struct timer_heap h = { 0 };
+	struct timer_node n[NODES] = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++)
+		arm(&h, &n[i], 5);
+
+	for (uint32_t i = 0; i < NODES; i++)
+		assert_ptr_equal(take(&h), &n[i]);
+	timer_heap_close(&h);
+}
+
+static void given_nodes_disarmed_in_the_middle_when_taken_then_the_rest_is_in_order(void **state)
+{
+	struct timer_heap h = { 0 };
+	struct timer_node n[NODES] = { 0 };
+	uint32_t          left = 0;
+	gd_nsec           last = -1;
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++)
+		arm(&h, &n[i], (i * 31) % 97);
+	for (uint32_t i = 0; i < NODES; i += 3)
+		timer_heap_disarm(&h, &n[i]);
+
+	while (timer_heap_first(&h) != NULL) {
+		assert_true(timer_heap_first(&h)->due >= last);
+		last = timer_heap_first(&h)->due;
+		assert_int_equal(timer_heap_due(&h, timer_heap_first(&h)->node), last);
+		assert_int_not_equal((take(&h) - n) % 3, 0);
+		left++;
+	}
+	assert_int_equal(left, NODES - (NODES + 2) / 3);
+	timer_heap_close(&h);
+}
+
+static void given_a_burst_when_it_is_over_then_most_of_the_room_is_given_back(void **state)
+{
+	enum { BURST = 100000 };
+	struct timer_heap  h = { 0 };
+	struct timer_node *n = calloc(BURST, sizeof *n);
+
+	(void)state;
+	assert_non_null(n);
+	for (uint32_t i = 0; i < BURST; i++)
+		arm(&h, &n[i], i);
+	assert_true(h.room >= BURST);
+
+	for (uint32_t i = 0; i < BURST - 10; i++)
+		(void)take(&h);
+
+	assert_true(h.room < BURST / 10);
+	assert_int_equal(timer_heap_first(&h)->due, BURST - 10);
+	timer_heap_close(&h);
+	free(n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(given_deadlines_in_any_order_when_taken_then_soonest_first),
+		cmocka_unit_test(given_equal_deadlines_when_taken_then_the_order_of_arming),
+		cmocka_unit_test(
+			given_nodes_disarmed_in_the_middle_when_taken_then_the_rest_is_in_order),
+		cmocka_unit_test(given_a_burst_when_it_is_over_then_most_of_the_room_is_given_back),
+	};
+
+	return cmocka_run_group_tests_name("timer_heap", tests, NULL, NULL);
+}
