@@ -1,0 +1,22 @@
+/*
+ * gen.h - random jobs from a seed. The same seed gives the same job on every machine.
+ */
+#ifndef GATHERD_TESTS_GEN_H
+#define GATHERD_TESTS_GEN_H
+
+#include "proto/base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rng {
+	uint64_t state;
+};
+
+uint64_t rng_next(struct rng *r);
+uint32_t rng_below(struct rng *r, uint32_t n); /* 0 .. n-1 */
+
+/* Appends the JSON of a valid job; it may fail or be cancelled when it runs, but it ends. */
+void gen_job(struct buf *b, struct rng *r);
+
+#endif

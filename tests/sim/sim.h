@@ -1,0 +1,60 @@
+/*
+ * sim.h - the engine under a virtual clock, with a transcript.
+ *
+ * A sim holds one engine, what was fed to it (its journal) and what came out, one line for each
+ * output. Time moves only when a test says so, or from deadline to deadline. Any failure of a call
+ * fails the running test.
+ */
+#ifndef GATHERD_TESTS_SIM_H
+#define GATHERD_TESTS_SIM_H
+
+#include "daemon/engine/engine.h"
+
+#define SIM_EPOCH (INT64_C(1700000000) * GD_NSEC_PER_SEC) /* where a sim's clock begins */
+
+/* A journaled input, as recovery would read it back. */
+struct sim_input {
+	enum engine_in_kind kind;
+	gd_nsec             time;
+	uint64_t            job;
+	struct program     *program;     /* START: owned */
+	char                message[64]; /* CANCEL; empty: null */
+	gd_nsec             crash_at;    /* how far time had gone when it was fed */
+};
+
+struct sim {
+	struct engine     *engine;
+	struct engine_outs outs;
+	gd_nsec            now;
+	uint64_t           last_job;
+	struct buf         transcript;
+	struct sim_input  *inputs;
+	uint32_t           input_count, input_room;
+	bool               has_job_lines; /* job.started as well */
+	void (*on_output)(struct sim              *s,
+	                  const struct engine_out *o); /* NULL: only the transcript */
+	bool is_replaying; /* the journal answers who wants to know the time */
+};
+
+struct sim *sim_open(void);
+void        sim_close(struct sim *s);
+
+/* Compiles and starts a job now; returns its id (1, 2, ...). */
+uint64_t sim_submit(struct sim *s, const char *spec);
+void     sim_cancel(struct sim *s, uint64_t job, const char *message);
+/* Moves the clock, firing what is due on the way. */
+void     sim_advance(struct sim *s, gd_nsec by);
+/* From deadline to deadline until nothing is left to wait for. */
+void     sim_run_until_idle(struct sim *s);
+
+/* The whole transcript must be this. Lines: "[ 3000ms] job 1 yield \"x\"\n". */
+void sim_expect(struct sim *s, const char *transcript);
+/* Runs `spec` alone to its end; the last line must say: completed with this JSON. */
+void sim_expect_result(const char *spec, const char *json);
+/* The same, but it must fail with this type and message. */
+void sim_expect_error(const char *spec, const char *type, const char *message);
+
+/* Feeds inputs [from, to) of another sim's journal at their times, as recovery does. */
+void sim_replay(struct sim *s, const struct sim *of, uint32_t from, uint32_t to);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * Replay equality: whatever prefix of the journal a job is rebuilt from, it says and does the same.
+ * The original runs with small random budgets and clock steps and with random cancels; the rebuilt
+ * one gets the inputs alone.
+ */
+#include "tests/sim/gen.h"
+#include "tests/sim/sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SEEDS_DEFAULT 400
+
+/* The run that is compared with: what it had said before each input. */
+struct original {
+	struct sim *sim;
+	size_t      said[64];
+};
+
+static void run_original(struct original *o, struct rng *r, const char *spec)
+{
+	struct sim *s = sim_open();
+	uint64_t    job;
+
+	o->sim = s;
+	engine_set_budget(s->engine, 1 + rng_below(r, 40));
+	s->has_job_lines = true;
+	job = sim_submit(s, spec);
+	o->said[0] = 0;
+	for (uint32_t cancels = rng_below(r, 3); cancels > 0; cancels--) {
+		sim_advance(s, (gd_nsec)rng_below(r, 4000) * GD_NSEC_PER_MSEC);
+		o->said[s->input_count] = s->transcript.bytes;
+		sim_cancel(s, job, rng_below(r, 2) == 0 ? "enough" : "");
+	}
+	sim_run_until_idle(s);
+}
+
+static void expect_same(const struct sim *a, size_t bytes, const struct sim *b, uint64_t seed,
+                        uint32_t prefix, const char *spec)
+{
+	if (b->transcript.bytes == bytes && memcmp(a->transcript.at, b->transcript.at, bytes) == 0)
+		return;
+	fail_msg("seed %llu, rebuilt from %u inputs\n%s\n--- original\n%.*s--- rebuilt\n%.*s",
+	         (unsigned long long)seed, prefix, spec, (int)bytes, a->transcript.at,
+	         (int)b->transcript.bytes, b->transcript.at);
+}
+
+static void rebuild(const struct original *o, uint32_t prefix, uint64_t seed, const char *spec)
+{
+	struct sim *s = sim_open();
+
+	s->has_job_lines = true;
+	sim_replay(s, o->sim, 0, prefix);
+	if (prefix < o->sim->input_count) {
+		s->now = o->sim->inputs[prefix].crash_at;
+		sim_advance(s, 0);
+		expect_same(o->sim, o->said[prefix], s, seed, prefix, spec);
+		sim_replay(s, o->sim, prefix, o->sim->input_count);
+	}
+	s->now = o->sim->now;
+	sim_run_until_idle(s);
+	expect_same(o->sim, o->sim->transcript.bytes, s, seed, prefix, spec);
+	sim_close(s);
+}
+
+static void one_seed(uint64_t seed)
+{
+	struct original o = { 0 };
+	struct rng      r = { seed };
+	struct buf      spec = { 0 };
+
+	gen_job(&spec, &r);
+	buf_add_byte(&spec, '\0');
+	run_original(&o, &r, spec.at);
+	for (uint32_t prefix = 1; prefix <= o.sim->input_count; prefix++)
+		rebuild(&o, prefix, seed, spec.at);
+	sim_close(o.sim);
+	buf_close(&spec);
+}
+
+static void given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript_is_the_same(
+	void **state)
+{
+	const char *first = getenv("SEED");
+	const char *count = getenv("SEEDS");
+	uint64_t    seed = first != NULL ? strtoull(first, NULL, 10) : 1;
+	uint64_t    end = seed + (count != NULL ? strtoull(count, NULL, 10)
+	                                        : (first != NULL ? 1 : SEEDS_DEFAULT));
+
+	(void)state;
+	for (; seed < end; seed++)
+		one_seed(seed);
+}
+
+static void given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used(void **state)
+{
+	struct original o = { .sim = sim_open() };
+	const char     *spec =
+		"[{\"gather\":[[{\"sleep\":1},{\"yield\":\"t\"}],"
+		"{\"do\":{\"sleep\":0},\"for\":\"i\",\"in\":\"${range(25000)}\"}]},{\"value\":2}]";
+
+	(void)state;
+	(void)sim_submit(o.sim, spec);
+	sim_run_until_idle(o.sim);
+	assert_int_equal(o.sim->input_count, 3);
+
+	for (uint32_t prefix = 1; prefix <= o.sim->input_count; prefix++) {
+		struct sim *s = sim_open();
+
+		sim_replay(s, o.sim, 0, prefix);
+		sim_run_until_idle(s);
+		expect_same(o.sim, o.sim->transcript.bytes, s, 0, prefix, spec);
+		sim_close(s);
+	}
+	sim_close(o.sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript_is_the_same),
+		cmocka_unit_test(
+			given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used),
+	};
+
+	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
+}
