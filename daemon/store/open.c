@@ -1,0 +1,183 @@
+#include "daemon/store/audit.h"
+#include "daemon/store/inside.h"
+#include "daemon/store/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum gd_err make_database(const struct state_dir *dir, struct gd_error *why)
+{
+	struct db   db;
+	enum gd_err rc = state_dir_conceive(dir, why);
+
+	if (rc == GD_OK)
+		rc = db_open(&db, dir->unborn, why);
+	if (rc != GD_OK)
+		return rc;
+	rc = schema_create(&db, why);
+	db_close(&db);
+	return rc == GD_OK ? state_dir_bear(dir, why) : rc;
+}
+
+/* What the last start knew. *is_clean: it also ended in store_close(). */
+static enum gd_err load_state(struct store *s, bool *is_clean, struct gd_error *why)
+{
+	struct bind b = db_bind(&s->db, SQL_STATE_GET);
+	struct text uuid;
+	bool        has_row;
+	enum gd_err rc = db_step(&s->db, &b, &has_row, why);
+
+	if (rc != GD_OK)
+		return rc;
+	if (!has_row)
+		return gd_fail(why, GD_STORE, "%s lacks its state row; restore it from a backup",
+		               s->dir.database);
+	uuid = row_text(&b, 0);
+	if (uuid.bytes == STORE_UUID_CHARS)
+		memcpy(s->uuid, uuid.at, STORE_UUID_CHARS);
+	*is_clean = row_i64(&b, 1) != 0;
+	s->row.next_job = row_u64(&b, 2);
+	s->row.seq = row_u64(&b, 3);
+	for (int i = 0; i < STATUS_COUNT; i++)
+		s->row.jobs[i] = row_u64(&b, 4 + i);
+	db_done(&b);
+	return GD_OK;
+}
+
+/* A stop in the middle of things is when disks lose what they promised: then the structure of the
+ * file is checked, which takes time in proportion to its size. */
+static enum gd_err check_pages(struct store *s, struct gd_error *why)
+{
+	sqlite3_stmt *check;
+	enum gd_err   rc = GD_OK;
+	const char   *verdict;
+
+	if (sqlite3_prepare_v2(s->db.link, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK)
+		return db_fail(&s->db, why, s->dir.database);
+	if (sqlite3_step(check) != SQLITE_ROW) {
+		rc = db_fail(&s->db, why, s->dir.database);
+	} else {
+		verdict = (const char *)sqlite3_column_text(check, 0);
+		if (verdict == NULL || strcmp(verdict, "ok") != 0)
+			rc = gd_fail(why, GD_STORE,
+			             "%s is damaged (%.80s); keep a copy and restore it from a "
+			             "backup",
+			             s->dir.database, verdict == NULL ? "?" : verdict);
+	}
+	(void)sqlite3_finalize(check);
+	return rc;
+}
+
+static enum gd_err mark_clean(struct store *s, bool is_clean, struct gd_error *why)
+{
+	struct bind b = db_bind(&s->db, SQL_STATE_CLEAN);
+
+	bind_i64(&b, is_clean);
+	return db_run(&s->db, &b, why);
+}
+
+/* The row and the last chunk are written together; the higher one counts, so that a seq is never
+ * given out twice even if one of them is an older version. */
+static enum gd_err load_seq(struct store *s, struct gd_error *why)
+{
+	struct bind b = db_bind(&s->db, SQL_CHUNK_LAST);
+	bool        has_row;
+	enum gd_err rc = db_step(&s->db, &b, &has_row, why);
+
+	if (rc != GD_OK)
+		return rc;
+	if (has_row && row_u64(&b, 0) > s->row.seq)
+		s->row.seq = row_u64(&b, 0);
+	db_done(&b);
+	atomic_init(&s->seq, s->row.seq);
+	return GD_OK;
+}
+
+static enum gd_err use_database(struct store *s, struct gd_error *why)
+{
+	bool        is_clean = false;
+	enum gd_err rc = db_use_wal(&s->db, why);
+
+	if (rc == GD_OK)
+		rc = schema_check(&s->db, why);
+	if (rc == GD_OK)
+		rc = schema_migrate(&s->db, why);
+	if (rc == GD_OK)
+		rc = db_prepare(&s->db, why);
+	if (rc == GD_OK)
+		rc = load_state(s, &is_clean, why);
+	if (rc == GD_OK && !is_clean)
+		rc = check_pages(s, why);
+	if (rc == GD_OK)
+		rc = load_seq(s, why);
+	return rc == GD_OK ? mark_clean(s, false, why) : rc;
+}
+
+static enum gd_err find_database(struct store *s, struct gd_error *why)
+{
+	bool        has_database;
+	enum gd_err rc = state_dir_look(&s->dir, &has_database, why);
+
+	if (rc == GD_OK)
+		rc = has_database ? audit_wal(s->dir.wal, why) : make_database(&s->dir, why);
+	return rc == GD_OK ? db_open(&s->db, s->dir.database, why) : rc;
+}
+
+enum gd_err store_open(const struct store_config *cfg, struct store **out, struct gd_error *why)
+{
+	struct store *s = calloc(1, sizeof *s);
+	enum gd_err   rc;
+
+	if (s == NULL)
+		return gd_fail(why, GD_NOMEM, "store: %zu bytes", sizeof *s);
+	s->on_commit = cfg->on_commit;
+	s->ctx = cfg->ctx;
+	rc = state_dir_open(&s->dir, cfg->dir, why);
+	if (rc != GD_OK)
+		goto free_store;
+	rc = find_database(s, why);
+	if (rc != GD_OK)
+		goto close_dir;
+	rc = use_database(s, why);
+	if (rc != GD_OK)
+		goto close_db;
+	*out = s;
+	return GD_OK;
+close_db:
+	db_close(&s->db);
+close_dir:
+	state_dir_close(&s->dir);
+free_store:
+	free(s);
+	return rc;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	/* After a failure nothing is written any more: what is true is found at the next start. */
+	if (s->failure.code == GD_OK && mark_clean(s, true, NULL) == GD_OK)
+		db_close_whole(&s->db);
+	else
+		db_close(&s->db);
+	state_dir_close(&s->dir);
+	transaction_close(&s->tx);
+	voided_close(&s->voided);
+	free(s);
+}
+
+uint64_t store_next_job_id(const struct store *s)
+{
+	return s->row.next_job;
+}
+
+uint64_t store_seq(const struct store *s)
+{
+	return atomic_load(&s->seq);
+}
+
+const char *store_uuid(const struct store *s)
+{
+	return s->uuid;
+}

@@ -1,0 +1,165 @@
+#include "daemon/store/schema.h"
+
+#include <stdio.h>
+
+#define UUID_BYTES 16
+
+/*
+ * What a step reads often comes first in a row, large texts last: a column behind a long one costs
+ * its overflow pages. No index stands on the way of a job that starts and ends in one commit, apart
+ * from its key when it has one; jobs_live has only rows that are not over.
+ *
+ * Events are stored many to a row (see chunk.h). The chunk with a job's first event is found by
+ * its seq; job_chunks names the others.
+ */
+static const char *const steps[] = {
+	"CREATE TABLE state ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" uuid TEXT NOT NULL,"
+	" is_clean INTEGER NOT NULL,"
+	" next_job INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" queued INTEGER NOT NULL,"
+	" running INTEGER NOT NULL,"
+	" completed INTEGER NOT NULL,"
+	" failed INTEGER NOT NULL,"
+	" cancelled INTEGER NOT NULL);"
+	"CREATE TABLE jobs ("
+	" id INTEGER PRIMARY KEY,"
+	" status INTEGER NOT NULL,"
+	" loop INTEGER NOT NULL,"
+	" submitted INTEGER NOT NULL,"
+	" started INTEGER NOT NULL,"
+	" ended INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" end_seq INTEGER NOT NULL,"
+	" owner TEXT NOT NULL,"
+	" key TEXT,"
+	" title TEXT,"
+	" labels TEXT,"
+	" args TEXT,"
+	" spec TEXT NOT NULL,"
+	" result TEXT,"
+	" error TEXT);"
+	"CREATE INDEX jobs_live ON jobs (id) WHERE status < 2;"
+	"CREATE TABLE job_keys ("
+	" owner TEXT NOT NULL,"
+	" key TEXT NOT NULL,"
+	" job INTEGER NOT NULL,"
+	" PRIMARY KEY (owner, key)) WITHOUT ROWID;"
+	"CREATE TABLE job_labels ("
+	" label TEXT NOT NULL,"
+	" job INTEGER NOT NULL,"
+	" PRIMARY KEY (label, job)) WITHOUT ROWID;"
+	"CREATE TABLE inputs ("
+	" job INTEGER NOT NULL,"
+	" number INTEGER NOT NULL,"
+	" time INTEGER NOT NULL,"
+	" bytes BLOB NOT NULL,"
+	" PRIMARY KEY (job, number)) WITHOUT ROWID;"
+	"CREATE TABLE event_chunks ("
+	" first_seq INTEGER PRIMARY KEY,"
+	" last_seq INTEGER NOT NULL,"
+	" body BLOB NOT NULL);"
+	"CREATE TABLE job_chunks ("
+	" job INTEGER NOT NULL,"
+	" chunk INTEGER NOT NULL,"
+	" PRIMARY KEY (job, chunk)) WITHOUT ROWID",
+};
+
+int schema_version(void)
+{
+	return (int)(sizeof steps / sizeof steps[0]);
+}
+
+/* Random, version 4 (RFC 9562). */
+static void uuid_new(char out[37])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char     bytes[UUID_BYTES];
+
+	sqlite3_randomness(sizeof bytes, bytes);
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	for (int i = 0; i < UUID_BYTES; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*out++ = '-';
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 0x0f];
+	}
+	*out = '\0';
+}
+
+static enum gd_err take_step(struct db *db, int from, struct gd_error *why)
+{
+	char        number[64];
+	enum gd_err rc = db_exec(db, "BEGIN IMMEDIATE", why);
+
+	if (rc != GD_OK)
+		return rc;
+	(void)snprintf(number, sizeof number, "PRAGMA user_version = %d", from + 1);
+	rc = db_exec(db, steps[from], why);
+	if (rc == GD_OK)
+		rc = db_exec(db, number, why);
+	if (rc == GD_OK)
+		rc = db_exec(db, "COMMIT", why);
+	if (rc != GD_OK && sqlite3_get_autocommit(db->link) == 0)
+		(void)!db_exec(db, "ROLLBACK", NULL);
+	return rc;
+}
+
+enum gd_err schema_migrate(struct db *db, struct gd_error *why)
+{
+	int64_t     version;
+	enum gd_err rc = db_number(db, "PRAGMA user_version", &version, why);
+
+	while (rc == GD_OK && version < schema_version()) {
+		rc = take_step(db, (int)version, why);
+		version++;
+	}
+	return rc;
+}
+
+enum gd_err schema_create(struct db *db, struct gd_error *why)
+{
+	char        uuid[37];
+	char        sql[256];
+	enum gd_err rc;
+
+	/* Both are properties of the file and must stand before the first table. */
+	(void)snprintf(sql, sizeof sql,
+	               "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
+	               "PRAGMA application_id = %d",
+	               SCHEMA_APPLICATION_ID);
+	rc = db_exec(db, sql, why);
+	if (rc == GD_OK)
+		rc = schema_migrate(db, why);
+	if (rc != GD_OK)
+		return rc;
+	uuid_new(uuid);
+	(void)snprintf(sql, sizeof sql,
+	               "INSERT INTO state VALUES (1, '%s', 1, 1, 0, 0, 0, 0, 0, 0)", uuid);
+	return db_exec(db, sql, why);
+}
+
+enum gd_err schema_check(struct db *db, struct gd_error *why)
+{
+	int64_t     application = 0;
+	int64_t     version = 0;
+	enum gd_err rc = db_number(db, "PRAGMA application_id", &application, why);
+
+	if (rc == GD_OK)
+		rc = db_number(db, "PRAGMA user_version", &version, why);
+	if (rc != GD_OK)
+		return rc;
+	if (application != SCHEMA_APPLICATION_ID)
+		return gd_fail(why, GD_STORE,
+		               "the database belongs to another program; give gatherd "
+		               "a state directory of its own");
+	if (version < 1 || version > schema_version())
+		return gd_fail(why, GD_STORE,
+		               "the database has schema %lld and this gatherd knows 1 to "
+		               "%d; start the newer gatherd that wrote it",
+		               (long long)version, schema_version());
+	return GD_OK;
+}

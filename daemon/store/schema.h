@@ -1,0 +1,24 @@
+/*
+ * schema.h - the tables, and the numbered steps that lead to them.
+ *
+ * The version of a file is its user_version; each step raises it by one inside one transaction,
+ * so a kill between any two statements leaves a whole older version, and the next start goes on
+ * from there. Steps that were released are never changed.
+ */
+#ifndef GATHERD_STORE_SCHEMA_H
+#define GATHERD_STORE_SCHEMA_H
+
+#include "daemon/store/db.h"
+
+#define SCHEMA_APPLICATION_ID 0x67746864 /* "gthd" */
+
+int schema_version(void); /* the newest that this program knows */
+
+/* For a file that was just made: everything, and a new uuid. */
+GD_NODISCARD enum gd_err schema_create(struct db *db, struct gd_error *why);
+/* GD_STORE when the file is not gatherd's or is newer than this program; it is unchanged then. */
+GD_NODISCARD enum gd_err schema_check(struct db *db, struct gd_error *why);
+/* From whatever version to the newest. */
+GD_NODISCARD enum gd_err schema_migrate(struct db *db, struct gd_error *why);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * state_dir.h - the state directory: who may use it, and what lies in it.
+ *
+ *	DIR/lock            locked for as long as a daemon lives; holds its process id
+ *	DIR/gatherd.db      the database, never seen half-made
+ *	DIR/gatherd.db-wal  its write-ahead log
+ *	DIR/gatherd.db.new  a database that is being made; it gets its name when it is whole
+ *
+ * Nothing that is found is ever overwritten: what does not look like ours is refused in words.
+ * Database files are only opened here while SQLite has none of them open, since closing one would
+ * drop SQLite's own lock.
+ */
+#ifndef GATHERD_STORE_STATE_DIR_H
+#define GATHERD_STORE_STATE_DIR_H
+
+#include "proto/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STATE_PATH_BYTES 4096
+
+struct state_dir {
+	int  dir_fd;  /* owned; -1: none */
+	int  lock_fd; /* owned; -1: none */
+	char database[STATE_PATH_BYTES];
+	char wal[STATE_PATH_BYTES];
+	char unborn[STATE_PATH_BYTES]; /* gatherd.db.new */
+};
+
+/* Makes the directory (0700, not its parents) and takes the lock. Errors: GD_CONFLICT (the holder's
+ * process id is in the words), GD_SYS. After an error `d` is closed. */
+GD_NODISCARD enum gd_err state_dir_open(struct state_dir *d, const char *path,
+                                        struct gd_error *why);
+void                     state_dir_close(struct state_dir *d);
+/* Whether there is a database. GD_STORE when what is there cannot be one of ours. */
+GD_NODISCARD enum gd_err state_dir_look(const struct state_dir *d, bool *has_database,
+                                        struct gd_error *why);
+/* An empty `unborn`, mode 0600, in place of what a killed start may have left. */
+GD_NODISCARD enum gd_err state_dir_conceive(const struct state_dir *d, struct gd_error *why);
+/* Gives `unborn` its name, durably. */
+GD_NODISCARD enum gd_err state_dir_bear(const struct state_dir *d, struct gd_error *why);
+uint64_t                 state_dir_bytes(const char *path); /* 0: not there */
+
+#endif

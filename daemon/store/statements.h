@@ -1,0 +1,95 @@
+/*
+ * statements.h - every statement the store runs after it was opened, in one table.
+ *
+ * They are prepared once and kept. The column order of SQL_JOB_GET and SQL_LIVE is that of
+ * rows_job(); both must change together.
+ */
+#ifndef GATHERD_STORE_STATEMENTS_H
+#define GATHERD_STORE_STATEMENTS_H
+
+#define SQL_JOB_HEAD \
+	"id, status, loop, submitted, started, ended, seq, end_seq, owner, key, title, labels"
+#define SQL_SCAN_HEAD "j.id, j.status, j.submitted, j.owner, j.title"
+
+/* X(symbol, text) */
+#define SQL_STATEMENTS(X)                                                                          \
+	X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                            \
+	X(SQL_COMMIT, "COMMIT")                                                                    \
+	X(SQL_ROLLBACK, "ROLLBACK")                                                                \
+	X(SQL_STATE_GET, "SELECT uuid, is_clean, next_job, seq, queued, running, completed,"       \
+	                 " failed, cancelled FROM state")                                          \
+	X(SQL_STATE_PUT, "UPDATE state SET next_job = ?1, seq = ?2, queued = ?3, running = ?4,"    \
+	                 " completed = ?5, failed = ?6, cancelled = ?7")                           \
+	X(SQL_STATE_CLEAN, "UPDATE state SET is_clean = ?1")                                       \
+	/* jobs */                                                                                 \
+	X(SQL_KEY_TAKE, "INSERT INTO job_keys (owner, key, job) VALUES (?1, ?2, ?3)"               \
+	                " ON CONFLICT DO NOTHING")                                                 \
+	X(SQL_KEY_GET, "SELECT job FROM job_keys WHERE owner = ?1 AND key = ?2")                   \
+	X(SQL_KEY_DROP, "DELETE FROM job_keys WHERE owner = ?1 AND key = ?2 AND job = ?3")         \
+	X(SQL_JOB_PUT, "INSERT INTO jobs (" SQL_JOB_HEAD ", args, spec, result, error) VALUES"     \
+	               " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)") \
+	X(SQL_JOB_SAME, "SELECT spec IS ?2 AND args IS ?3, seq FROM jobs WHERE id = ?1")           \
+	X(SQL_JOB_START, "UPDATE jobs SET status = 1, started = ?2 WHERE id = ?1 AND status = 0")  \
+	X(SQL_JOB_END, "UPDATE jobs SET status = ?3, ended = ?4, end_seq = ?5, result = ?6,"       \
+	               " error = ?7 WHERE id = ?1 AND status = ?2")                                \
+	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels FROM jobs WHERE id = ?1")       \
+	X(SQL_JOB_DROP, "DELETE FROM jobs WHERE id = ?1")                                          \
+	X(SQL_LABELS_PUT, "INSERT OR IGNORE INTO job_labels (label, job)"                          \
+	                  " SELECT value, ?1 FROM json_each(?2)")                                  \
+	X(SQL_LABELS_DROP, "DELETE FROM job_labels WHERE job = ?1"                                 \
+	                   " AND label IN (SELECT value FROM json_each(?2))")                      \
+	X(SQL_INPUT_PUT, "INSERT INTO inputs (job, number, time, bytes) SELECT ?1, ?2, ?3, ?4"     \
+	                 " WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1)")                       \
+	X(SQL_INPUTS_GET, "SELECT number, time, bytes FROM inputs WHERE job = ?1"                  \
+	                  " ORDER BY number")                                                      \
+	X(SQL_INPUTS_DROP, "DELETE FROM inputs WHERE job = ?1")                                    \
+	/* events */                                                                               \
+	X(SQL_CHUNK_PUT, "INSERT INTO event_chunks (first_seq, last_seq, body)"                    \
+	                 " VALUES (?1, ?2, ?3)")                                                   \
+	X(SQL_CHUNK_SET, "UPDATE event_chunks SET body = ?2 WHERE first_seq = ?1")                 \
+	X(SQL_CHUNK_DROP, "DELETE FROM event_chunks WHERE first_seq = ?1")                         \
+	X(SQL_CHUNK_AT, "SELECT first_seq, last_seq, body FROM event_chunks"                       \
+	                " WHERE first_seq <= ?1 ORDER BY first_seq DESC LIMIT 1")                  \
+	X(SQL_CHUNKS_FROM, "SELECT first_seq, last_seq, body FROM event_chunks WHERE first_seq >=" \
+	                   " coalesce((SELECT max(first_seq) FROM event_chunks"                    \
+	                   " WHERE first_seq <= ?1), 0) ORDER BY first_seq")                       \
+	X(SQL_CHUNK_OLDEST, "SELECT first_seq, substr(body, 1, 32) FROM event_chunks"              \
+	                    " ORDER BY first_seq LIMIT 1")                                         \
+	X(SQL_CHUNK_LAST, "SELECT max(last_seq) FROM event_chunks WHERE first_seq ="               \
+	                  " (SELECT max(first_seq) FROM event_chunks)")                            \
+	X(SQL_JOB_CHUNK_PUT, "INSERT INTO job_chunks (job, chunk) VALUES (?1, ?2)")                \
+	X(SQL_JOB_CHUNKS_GET, "SELECT chunk FROM job_chunks WHERE job = ?1 AND chunk >= ?2"        \
+	                      " ORDER BY chunk")                                                   \
+	X(SQL_JOB_CHUNKS_DROP, "DELETE FROM job_chunks WHERE job = ?1")                            \
+	/* reads */                                                                                \
+	X(SQL_JOB_GET, "SELECT " SQL_JOB_HEAD ","                                                  \
+	               " iif(?2 & 1, args, NULL), iif(?2 & 1, spec, NULL),"                        \
+	               " iif(?2 & 2, result, NULL), iif(?2 & 2, error, NULL)"                      \
+	               " FROM jobs WHERE id = ?1")                                                 \
+	X(SQL_JOB_SEQ, "SELECT seq FROM jobs WHERE id = ?1")                                       \
+	X(SQL_JOB_MATCHES, "SELECT (?2 IS NULL OR owner = ?2) AND (?3 IS NULL OR EXISTS"           \
+	                   " (SELECT 1 FROM job_labels WHERE label = ?3 AND job = ?1))"            \
+	                   " FROM jobs WHERE id = ?1")                                             \
+	X(SQL_LIVE, "SELECT " SQL_JOB_HEAD ", args, spec, NULL, NULL,"                             \
+	            " (SELECT max(chunk) FROM job_chunks WHERE job = jobs.id)"                     \
+	            " FROM jobs INDEXED BY jobs_live WHERE status < 2 ORDER BY id")                \
+	X(SQL_ALL_UP, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id > ?1 ORDER BY j.id")        \
+	X(SQL_ALL_DOWN, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id < ?1 ORDER BY j.id DESC") \
+	X(SQL_LIVE_UP, "SELECT " SQL_SCAN_HEAD " FROM jobs j INDEXED BY jobs_live"                 \
+	               " WHERE j.status < 2 AND j.id > ?1 ORDER BY j.id")                          \
+	X(SQL_LIVE_DOWN, "SELECT " SQL_SCAN_HEAD " FROM jobs j INDEXED BY jobs_live"               \
+	                 " WHERE j.status < 2 AND j.id < ?1 ORDER BY j.id DESC")                   \
+	X(SQL_LABEL_UP, "SELECT " SQL_SCAN_HEAD " FROM job_labels l CROSS JOIN jobs j"             \
+	                " ON j.id = l.job WHERE l.label = ?2 AND l.job > ?1 ORDER BY l.job")       \
+	X(SQL_LABEL_DOWN,                                                                          \
+	  "SELECT " SQL_SCAN_HEAD " FROM job_labels l CROSS JOIN jobs j"                           \
+	  " ON j.id = l.job WHERE l.label = ?2 AND l.job < ?1 ORDER BY l.job DESC")
+
+enum sql {
+#define SQL_ENUM(symbol, text) symbol,
+	SQL_STATEMENTS(SQL_ENUM)
+#undef SQL_ENUM
+		SQL_COUNT
+};
+
+#endif

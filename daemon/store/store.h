@@ -1,0 +1,253 @@
+/*
+ * store.h - everything that is kept: jobs, their journaled inputs, events, results.
+ *
+ * One writer thread owns the only database connection. Loops hand it groups of records; it takes
+ * all that has arrived, commits them as one transaction, gives every event its number, and reports
+ * the commit. Nothing that comes from state may leave the process before its group was reported
+ * with GD_OK. Reads are short statements on the same thread, between commits, so a read handed in
+ * after a group sees that group.
+ *
+ * Ownership: a submitted group or read belongs to the store until it is reported back.
+ * Threads: store_submit() and store_read() from any thread; callbacks run on the writer thread and
+ * must only pass the message on. Cost: one sync for each commit, however many groups it holds.
+ *
+ * The interface is all that the rest sees, so that another database can take SQLite's place.
+ */
+#ifndef GATHERD_STORE_STORE_H
+#define GATHERD_STORE_STORE_H
+
+#include "proto/base/arena.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct text {
+	const char *at; /* UTF-8, NUL behind it; NULL: not there */
+	size_t      bytes;
+};
+
+/* --- jobs --- */
+
+enum job_status {
+	JOB_QUEUED, /* accepted, not begun (its start_at lies ahead, or it waits for its commit) */
+	JOB_RUNNING,
+	JOB_COMPLETED,
+	JOB_FAILED,
+	JOB_CANCELLED
+};
+const char        *job_status_name(enum job_status status); /* "queued", ... */
+static inline bool job_status_is_final(enum job_status s)
+{
+	return s >= JOB_COMPLETED;
+}
+
+/* A job as it is stored. Texts live in the arena of the record or answer that holds it. */
+struct store_job {
+	uint64_t        id;
+	enum job_status status;
+	struct text     owner; /* principal: "uid:1000" */
+	struct text     key;   /* idempotency key, unique for each owner */
+	struct text     title;
+	struct text     labels; /* JSON list of texts */
+	struct text     spec;   /* JSON */
+	struct text     args;   /* JSON object */
+	uint32_t        loop;
+	gd_nsec         submitted; /* all three: since the epoch; 0: not yet */
+	gd_nsec         started;   /* where the logical clock starts; set at submit for start_at */
+	gd_nsec         ended;
+	uint64_t        seq;     /* of job.queued */
+	uint64_t        end_seq; /* of the final event; 0: not yet */
+	struct text     result;  /* JSON, status completed */
+	struct text     error;   /* JSON, status failed or cancelled */
+};
+
+/* --- records: what a group is made of --- */
+
+enum record_kind {
+	RECORD_JOB,     /* a new job, perhaps already ended */
+	RECORD_STARTED, /* status running, `started` */
+	RECORD_ENDED,   /* final status, `ended`, result or error */
+	RECORD_INPUT,   /* an engine input, journaled */
+	RECORD_EVENT,   /* numbered by the writer */
+	RECORD_DELETE   /* an ended job, with all that belongs to it */
+};
+
+/* Values are stored: never renumber. */
+enum event_kind {
+	EVENT_JOB_QUEUED = 1,
+	EVENT_JOB_STARTED = 2,
+	EVENT_JOB_COMPLETED = 3,
+	EVENT_JOB_FAILED = 4,
+	EVENT_JOB_CANCELLED = 5,
+	EVENT_TASK_STARTED = 6,
+	EVENT_TASK_COMPLETED = 7,
+	EVENT_TASK_FAILED = 8,
+	EVENT_TASK_RETRYING = 9,
+	EVENT_YIELD = 10,
+	EVENT_LOG = 11
+};
+const char *event_kind_name(enum event_kind kind); /* "job.queued", ... */
+
+struct event {
+	uint64_t        seq; /* set by the writer */
+	uint64_t        job;
+	uint32_t        ordinal; /* within the job; 0 is job.queued */
+	enum event_kind kind;
+	struct text
+		body; /* JSON members after seq: "time":..,"job":..,"kind":..[,"path":..][,"name":..][,"data":..] */
+};
+
+struct record {
+	enum record_kind kind;
+	struct record   *next;
+	uint64_t         job; /* id */
+	union {
+		struct store_job *submit; /* JOB; the writer sets seq and end_seq */
+		struct {
+			enum job_status status;
+			gd_nsec         time;
+			struct text     result;
+			struct text     error;
+		} change; /* STARTED, ENDED */
+		struct {
+			uint32_t    number; /* within the job, from 1 */
+			gd_nsec     time;
+			struct text bytes; /* journal.h's encoding */
+		} input;
+		struct event event;
+	} u;
+	/* Set by the writer. STARTED, ENDED, INPUT: GD_NOT_FOUND when there was no such job in a status
+	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the stored spec or args
+	 * differ, and `existing` is that job; GD_OK with `existing` set when they are the same. In both cases
+	 * nothing was stored, and the group's other records of this job id were skipped. DELETE:
+	 * GD_NOT_FOUND, or GD_CONFLICT when the job has not ended. */
+	enum gd_err outcome;
+	uint64_t    existing;
+	uint64_t    existing_seq;
+};
+
+/* Built by one loop, then handed over whole. A job's job.queued stands in the group of its JOB
+ * record, its final event in that of its final status; the ordinals of a job's events only grow.
+ * The deletions of a group come after all else in it. */
+struct store_group {
+	struct store_group *next;  /* for whoever holds it */
+	struct arena        arena; /* of all that its records point to */
+	struct record      *first;
+	struct record      *last;
+	uint32_t            count;
+	uint32_t            loop;   /* who built it */
+	void               *outbox; /* the builder's: what waits for this group */
+};
+
+struct store_group *store_group_new(uint32_t loop); /* NULL: no memory */
+void                store_group_free(struct store_group *g);
+struct record      *store_group_add(struct store_group *g, enum record_kind kind,
+                                    uint64_t job); /* NULL: no memory */
+
+/* What one transaction made durable. Shared between loops: the last release frees the groups. */
+struct store_commit {
+	atomic_uint         refs;      /* set by the callback before it shares the commit */
+	enum gd_err         outcome;   /* GD_OK, or GD_DURABILITY_UNKNOWN: the process must end */
+	struct gd_error     why;       /* unless GD_OK: what went wrong, for the log */
+	uint64_t            first_seq; /* of its events; first_seq > last_seq: none */
+	uint64_t            last_seq;
+	struct store_group *groups; /* in the order in which they were committed */
+};
+void store_commit_release(struct store_commit *c);
+
+/* --- reads --- */
+
+enum read_kind {
+	READ_JOB,    /* job */
+	READ_JOBS,   /* jobs by id, filtered */
+	READ_EVENTS, /* events with seq > after */
+	READ_INFO
+};
+
+#define READ_WITH_SPEC 1u   /* READ_JOB, READ_JOBS: spec, args */
+#define READ_WITH_RESULT 2u /* result, error */
+
+struct store_read {
+	struct store_read *next;
+	enum read_kind     kind;
+	uint32_t           loop;            /* who asks */
+	void (*done)(struct store_read *r); /* on the writer thread: hand it to its loop, no more */
+	void *owner;                        /* the asker's */
+
+	/* asked */
+	unsigned    flags;
+	uint64_t    job;             /* JOB; EVENTS: only of this job (0: of all) */
+	struct text owner_filter;    /* JOBS, EVENTS: only of this principal's jobs; NULL: of all */
+	struct text title_filter;    /* JOBS: exact */
+	struct text label_filter;    /* JOBS, EVENTS */
+	unsigned    status_mask;     /* JOBS: bits 1u << enum job_status; 0: all */
+	gd_nsec     since;           /* JOBS: submitted at or after */
+	bool        is_newest_first; /* JOBS */
+	uint64_t    kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
+	uint64_t
+		after; /* EVENTS: seq; JOBS: id of the last row of the page before, 0: from the start */
+	uint32_t limit;     /* rows */
+	size_t   bytes_max; /* EVENTS: stop after this many bytes of bodies (one event at least) */
+
+	/* answered; all in `arena` */
+	struct arena      arena;
+	enum gd_err       outcome; /* GD_OK, GD_NOT_FOUND, GD_STORE, GD_NOMEM */
+	struct gd_error   why;
+	struct store_job *jobs;
+	uint32_t          job_count;
+	struct event     *events;
+	uint32_t          event_count;
+	uint64_t          next_after; /* EVENTS: read after this seq next; JOBS: id, 0: no more */
+	uint64_t          oldest;     /* EVENTS: the lowest seq that is still kept */
+	uint64_t          seq;        /* the highest seq that is durable */
+	uint64_t          jobs_by_status[5];                /* INFO */
+	uint64_t          database_bytes, wal_bytes, queue; /* INFO */
+};
+void store_read_free(struct store_read *r); /* from malloc, with its arena */
+
+/* --- the store --- */
+
+struct store;
+
+struct store_config {
+	const char *dir; /* state directory; made (0700) when it is not there */
+	/* On the writer thread, in commit order. */
+	void (*on_commit)(void *ctx, struct store_commit *c);
+	void *ctx;
+};
+
+/* Locks the directory, checks, opens, migrates. No thread yet. Errors, with words that say what to
+ * do: GD_CONFLICT (another daemon has it: exit 75), GD_STORE (foreign, newer or damaged database:
+ * exit 78, nothing overwritten), GD_SYS, GD_NOMEM. */
+GD_NODISCARD enum gd_err store_open(const struct store_config *cfg, struct store **out,
+                                    struct gd_error *why);
+/* Before store_start(): every job that is not over, by id, each with its journaled inputs in order.
+ * The callback's arguments live until it returns; an error from it ends the walk. */
+struct store_input {
+	uint32_t    number;
+	gd_nsec     time;
+	struct text bytes;
+};
+typedef enum gd_err store_live_fn(void *ctx, const struct store_job *job, uint32_t last_ordinal,
+                                  const struct store_input *inputs, uint32_t input_count,
+                                  struct gd_error *why);
+GD_NODISCARD enum gd_err store_each_live(struct store *s, store_live_fn *fn, void *ctx,
+                                         struct gd_error *why);
+uint64_t                 store_next_job_id(
+			const struct store *s); /* above every id ever given out; before store_start() */
+uint64_t    store_seq(const struct store *s);  /* highest durable seq */
+const char *store_uuid(const struct store *s); /* of this database, 36 characters */
+
+GD_NODISCARD enum gd_err store_start(struct store *s, struct gd_error *why);
+void                     store_submit(struct store *s, struct store_group *g);
+void                     store_read(struct store *s, struct store_read *r);
+uint64_t store_queued(const struct store *s); /* records handed in, not yet committed */
+/* A number that grows whenever the writer has made progress or has nothing to do; for watchdogs. */
+uint64_t store_heartbeat(const struct store *s);
+/* Commits what was handed in, ends the thread. After it nothing may be submitted. */
+void     store_stop(struct store *s);
+void     store_close(struct store *s); /* checkpoint, close, unlock */
+
+#endif

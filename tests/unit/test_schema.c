@@ -1,0 +1,167 @@
+#include "daemon/store/schema.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In memory: what is tested here does not depend on files. */
+static int setup(void **state)
+{
+	struct db *db = calloc(1, sizeof *db);
+
+	if (db == NULL || db_open(db, ":memory:", NULL) != GD_OK)
+		return -1;
+	*state = db;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	db_close(*state);
+	free(*state);
+	return 0;
+}
+
+static int64_t number(struct db *db, const char *sql)
+{
+	int64_t         out = -1;
+	struct gd_error why = { 0 };
+
+	if (db_number(db, sql, &out, &why) != GD_OK)
+		fail_msg("%s", why.text);
+	return out;
+}
+
+static void given_an_empty_file_when_created_then_it_is_ours_and_of_the_newest_version(void **state)
+{
+	struct db *db = *state;
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+
+	assert_int_equal(number(db, "PRAGMA application_id"), SCHEMA_APPLICATION_ID);
+	assert_int_equal(number(db, "PRAGMA user_version"), schema_version());
+	assert_int_equal(number(db, "SELECT count(*) FROM state"), 1);
+	assert_int_equal(number(db, "SELECT length(uuid) FROM state"), 36);
+	assert_int_equal(schema_check(db, NULL), GD_OK);
+}
+
+static void given_a_new_schema_when_prepared_then_every_statement_fits_it(void **state)
+{
+	struct db      *db = *state;
+	struct gd_error why = { 0 };
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+
+	if (db_prepare(db, &why) != GD_OK)
+		fail_msg("%s", why.text);
+}
+
+static void given_the_newest_version_when_migrated_then_nothing_changes(void **state)
+{
+	struct db *db = *state;
+	int64_t    tables;
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	tables = number(db, "SELECT count(*) FROM sqlite_schema");
+
+	assert_int_equal(schema_migrate(db, NULL), GD_OK);
+
+	assert_int_equal(number(db, "SELECT count(*) FROM sqlite_schema"), tables);
+}
+
+static void given_a_step_that_fails_when_migrating_then_nothing_of_it_stays(void **state)
+{
+	struct db      *db = *state;
+	struct gd_error why = { 0 };
+
+	/* In the way of the last table of the first step. */
+	assert_int_equal(db_exec(db, "CREATE TABLE job_chunks (x)", NULL), GD_OK);
+
+	assert_int_equal(schema_migrate(db, &why), GD_STORE);
+
+	assert_non_null(strstr(why.text, "job_chunks"));
+	assert_int_equal(number(db, "PRAGMA user_version"), 0);
+	assert_int_equal(number(db, "SELECT count(*) FROM sqlite_schema"), 1);
+	assert_int_not_equal(sqlite3_get_autocommit(db->link), 0);
+}
+
+static void given_a_foreign_application_when_checked_then_it_is_refused(void **state)
+{
+	struct db      *db = *state;
+	struct gd_error why = { 0 };
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(db_exec(db, "PRAGMA application_id = 0", NULL), GD_OK);
+
+	assert_int_equal(schema_check(db, &why), GD_STORE);
+
+	assert_non_null(strstr(why.text, "another program"));
+}
+
+static void given_a_newer_or_no_version_when_checked_then_it_is_refused(void **state)
+{
+	struct db      *db = *state;
+	struct gd_error why = { 0 };
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(db_exec(db, "PRAGMA user_version = 1000", NULL), GD_OK);
+	assert_int_equal(schema_check(db, &why), GD_STORE);
+	assert_non_null(strstr(why.text, "newer"));
+
+	assert_int_equal(db_exec(db, "PRAGMA user_version = 0", NULL), GD_OK);
+	assert_int_equal(schema_check(db, &why), GD_STORE);
+}
+
+/* The first 12 digits as a number. */
+static int64_t uuid_head(struct db *db)
+{
+	struct bind b;
+	char        digits[16];
+	bool        has_row;
+
+	assert_int_equal(db_prepare(db, NULL), GD_OK);
+	b = db_bind(db, SQL_STATE_GET);
+	assert_int_equal(db_step(db, &b, &has_row, NULL), GD_OK);
+	assert_true(has_row);
+	(void)snprintf(digits, sizeof digits, "%.8s%.4s", row_text(&b, 0).at,
+	               row_text(&b, 0).at + 9);
+	db_done(&b);
+	return strtoll(digits, NULL, 16);
+}
+
+static void given_two_new_databases_when_compared_then_their_uuids_differ(void **state)
+{
+	struct db *db = *state;
+	struct db  other;
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(db_open(&other, ":memory:", NULL), GD_OK);
+	assert_int_equal(schema_create(&other, NULL), GD_OK);
+
+	assert_int_not_equal(uuid_head(db), uuid_head(&other));
+
+	db_close(&other);
+}
+
+#define SCHEMA_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCHEMA_TEST(
+			given_an_empty_file_when_created_then_it_is_ours_and_of_the_newest_version),
+		SCHEMA_TEST(given_a_new_schema_when_prepared_then_every_statement_fits_it),
+		SCHEMA_TEST(given_the_newest_version_when_migrated_then_nothing_changes),
+		SCHEMA_TEST(given_a_step_that_fails_when_migrating_then_nothing_of_it_stays),
+		SCHEMA_TEST(given_a_foreign_application_when_checked_then_it_is_refused),
+		SCHEMA_TEST(given_a_newer_or_no_version_when_checked_then_it_is_refused),
+		SCHEMA_TEST(given_two_new_databases_when_compared_then_their_uuids_differ),
+	};
+
+	return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
+}
