@@ -1,0 +1,409 @@
+#include "daemon/config.h"
+
+#include "daemon/config_key.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONFIG_SECTION "gatherd"
+#define SYSTEM_USER "gatherd"
+#define SYSTEM_STATE_DIR "/var/lib/gatherd"
+#define SYSTEM_SOCKET "/run/gatherd/gatherd.sock"
+#define SOCKET_NAME "gatherd.sock"
+
+/* --- where we run --- */
+
+/* A daemon of the system, not of a person: systemd gave it folders, or its user says so. */
+static bool is_system(void)
+{
+	const struct passwd *user;
+
+	if (getenv("STATE_DIRECTORY") != NULL || getenv("RUNTIME_DIRECTORY") != NULL)
+		return true;
+	if (geteuid() == 0)
+		return true;
+	user = getpwuid(geteuid());
+	return user != NULL && strcmp(user->pw_name, SYSTEM_USER) == 0;
+}
+
+/* The folder that `variable` names, without further ones behind a colon; only absolute ones count,
+ * as the XDG base directory specification wants. False when there is none. */
+static bool folder_of(const char *variable, const char **folder, int *chars)
+{
+	const char *text = getenv(variable);
+
+	if (text == NULL || text[0] != '/')
+		return false;
+	*folder = text;
+	*chars = (int)strcspn(text, ":");
+	return true;
+}
+
+GD_PRINTF(4, 5)
+static enum gd_err put_path(char *out, size_t room, struct gd_error *why, const char *fmt, ...)
+{
+	va_list args;
+	int     need;
+
+	va_start(args, fmt);
+	need = vsnprintf(out, room, fmt, args);
+	va_end(args);
+	if (need < 0 || (size_t)need >= room)
+		return gd_fail(why, GD_INVALID_PARAMS,
+		               "%.100s... is too long for a path of %zu bytes", out, room - 1);
+	return GD_OK;
+}
+
+static enum gd_err preset_state_dir(struct config *c, struct gd_error *why)
+{
+	const char *folder;
+	int         chars;
+
+	if (folder_of("STATE_DIRECTORY", &folder, &chars))
+		return put_path(c->state_dir, sizeof c->state_dir, why, "%.*s", chars, folder);
+	if (is_system())
+		return put_path(c->state_dir, sizeof c->state_dir, why, "%s", SYSTEM_STATE_DIR);
+	if (folder_of("XDG_STATE_HOME", &folder, &chars))
+		return put_path(c->state_dir, sizeof c->state_dir, why, "%.*s/gatherd", chars,
+		                folder);
+	if (folder_of("HOME", &folder, &chars))
+		return put_path(c->state_dir, sizeof c->state_dir, why, "%.*s/.local/state/gatherd",
+		                chars, folder);
+	return gd_fail(why, GD_INVALID_PARAMS,
+	               "neither HOME nor XDG_STATE_HOME is set: say --state-dir");
+}
+
+/* Never below /tmp, where somebody else could have been first. */
+static enum gd_err preset_socket(struct config *c, struct gd_error *why)
+{
+	const char *folder;
+	int         chars;
+
+	if (folder_of("RUNTIME_DIRECTORY", &folder, &chars))
+		return put_path(c->socket, sizeof c->socket, why, "%.*s/" SOCKET_NAME, chars,
+		                folder);
+	if (is_system())
+		return put_path(c->socket, sizeof c->socket, why, "%s", SYSTEM_SOCKET);
+	if (folder_of("XDG_RUNTIME_DIR", &folder, &chars))
+		return put_path(c->socket, sizeof c->socket, why, "%.*s/" SOCKET_NAME, chars,
+		                folder);
+	return put_path(c->socket, sizeof c->socket, why, "%s/" SOCKET_NAME, c->state_dir);
+}
+
+static enum gd_err preset_paths(struct config *c, struct gd_error *why)
+{
+	enum gd_err rc = GD_OK;
+
+	if (c->state_dir[0] == '\0')
+		rc = preset_state_dir(c, why);
+	if (rc == GD_OK && c->socket[0] == '\0')
+		rc = preset_socket(c, why);
+	c->socket_mode = is_system() ? 0660 : 0600;
+	return rc;
+}
+
+/* --- what only the whole can show --- */
+
+static bool is_loopback(const struct config_listen *l)
+{
+	if (l->address.any.sa_family == AF_INET)
+		return ntohl(l->address.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&l->address.in6.sin6_addr) != 0;
+}
+
+static enum gd_err check_whole(const struct config *c, struct gd_error *why)
+{
+	for (uint32_t i = 0; i < c->listen_count; i++) {
+		if (!is_loopback(&c->listen[i]))
+			return gd_fail(
+				why, GD_INVALID_PARAMS,
+				"listen: %s is not a loopback address, and this version has no TLS: "
+				"listen on 127.0.0.1 and let ssh or a proxy carry it further",
+				c->listen[i].text);
+	}
+	if (c->listen_count > 0 && c->token_file[0] == '\0')
+		return gd_fail(
+			why, GD_INVALID_PARAMS,
+			"listen: %s needs a token-file: over TCP nobody is known without a token",
+			c->listen[0].text);
+	return GD_OK;
+}
+
+/* --- the file --- */
+
+struct source {
+	struct config  *config;
+	FILE           *file;
+	int             line;  /* the one read last, from 1 */
+	uint64_t        said;  /* bits of the keys that came so far */
+	struct gd_error fault; /* the first one */
+	int             fault_line;
+};
+
+static void source_fault(struct source *s, const char *text)
+{
+	if (s->fault.code != GD_OK)
+		return;
+	(void)gd_fail(&s->fault, GD_INVALID_PARAMS, "%s", text);
+	s->fault_line = s->line;
+}
+
+/* For ini_parse_stream(), like fgets(). A line that does not fit would come in parts. */
+static char *read_line(char *line, int room, void *stream)
+{
+	struct source *s = stream;
+	size_t         bytes;
+
+	if (s->fault.code != GD_OK || fgets(line, room, s->file) == NULL)
+		return NULL;
+	s->line++;
+	bytes = strlen(line);
+	if (bytes == (size_t)room - 1 && line[bytes - 1] != '\n') {
+		source_fault(s, "a line that is too long");
+		return NULL;
+	}
+	return line;
+}
+
+/* For ini_parse_stream(): one key. Zero is an error. */
+static int take_pair(void *ctx, const char *section, const char *name, const char *value)
+{
+	struct source  *s = ctx;
+	int             index = config_key_find(name, strlen(name));
+	uint64_t        bit = index < 0 ? 0 : UINT64_C(1) << index;
+	struct gd_error why = { 0 };
+	char            words[sizeof why.text];
+
+	if (strcmp(section, CONFIG_SECTION) != 0) {
+		source_fault(s, "keys belong below [" CONFIG_SECTION "]");
+		return 0;
+	}
+	if (index < 0) {
+		(void)snprintf(words, sizeof words, "%.60s: there is no such key", name);
+		source_fault(s, words);
+		return 0;
+	}
+	if ((s->said & bit) != 0 && config_key_at((uint32_t)index)->type != CONFIG_LISTEN) {
+		(void)snprintf(words, sizeof words, "%s: said twice", name);
+		source_fault(s, words);
+		return 0;
+	}
+	s->said |= bit;
+	if ((s->config->given & bit) != 0)
+		return 1; /* a flag wins */
+	if (config_key_set(s->config, config_key_at((uint32_t)index), value, &why) != GD_OK) {
+		(void)snprintf(words, sizeof words, "%s: %.200s", name, why.text);
+		source_fault(s, words);
+		return 0;
+	}
+	return 1;
+}
+
+static enum gd_err read_file(struct config *c, struct gd_error *why)
+{
+	struct source s = { .config = c, .file = fopen(c->file, "re") };
+	int           first_bad;
+	bool          is_unreadable;
+
+	if (s.file == NULL)
+		return gd_fail_sys(why, errno, "%.150s", c->file);
+	first_bad = ini_parse_stream(read_line, &s, take_pair, &s);
+	is_unreadable = ferror(s.file) != 0;
+	(void)fclose(s.file);
+	if (is_unreadable)
+		return gd_fail_sys(why, EIO, "%.150s", c->file);
+	if (s.fault.code != GD_OK && (first_bad <= 0 || s.fault_line <= first_bad))
+		return gd_fail(why, GD_INVALID_PARAMS, "%.100s:%d: %s", c->file, s.fault_line,
+		               s.fault.text);
+	if (first_bad > 0)
+		return gd_fail(why, GD_INVALID_PARAMS,
+		               "%.100s:%d: neither [section] nor key = value", c->file, first_bad);
+	if (first_bad < 0)
+		return gd_fail(why, GD_NOMEM, "%.100s: no memory to read it", c->file);
+	return GD_OK;
+}
+
+/* Everything that no flag gave: presets, then the file, then what depends on where we run. */
+static enum gd_err fill(struct config *c, struct gd_error *why)
+{
+	enum gd_err rc = GD_OK;
+
+	for (uint32_t i = 0; i < config_key_count(); i++) {
+		if ((c->given >> i & 1) == 0)
+			config_key_preset(c, config_key_at(i));
+	}
+	if (c->file[0] != '\0')
+		rc = read_file(c, why);
+	if (rc == GD_OK)
+		rc = preset_paths(c, why);
+	if (rc == GD_OK)
+		rc = check_whole(c, why);
+	return rc;
+}
+
+/* --- flags --- */
+
+struct flags {
+	char **words;
+	int    count;
+	int    next;
+	bool   is_check;
+};
+
+static void print_help(FILE *out)
+{
+	char left[40];
+
+	(void)fprintf(
+		out,
+		"Usage: gatherd [--config FILE] [OPTION]...\n"
+		"Runs coroutines that are handed to it as data, to the end, whatever happens.\n\n"
+		"  --config FILE               read keys from FILE; flags win over it\n"
+		"  --check-config              say whether the daemon could start with this\n"
+		"  --version, --help\n\n"
+		"Each of these is also a key of the file, below [" CONFIG_SECTION "]:\n");
+	for (uint32_t i = 0; i < config_key_count(); i++) {
+		const struct config_key *k = config_key_at(i);
+
+		(void)snprintf(left, sizeof left, "--%s%s%s", k->name, k->value == NULL ? "" : " ",
+		               k->value == NULL ? "" : k->value);
+		(void)fprintf(out, "  %-27s %s", left, k->help);
+		if (k->type == CONFIG_NUMBER && k->preset != 0)
+			(void)fprintf(out, " (%u to %u, %u)", k->min, k->max, k->preset);
+		else if (k->type == CONFIG_NUMBER)
+			(void)fprintf(out, " (%u to %u, one for each processor)", k->min, k->max);
+		(void)fputs(k->is_reloadable ? " *\n" : "\n", out);
+	}
+	(void)fputs("\n* SIGHUP reads these again from the file.\n", out);
+}
+
+/* The value of a flag: behind its '=', or the next word. */
+static const char *value_of(struct flags *f, const char *equals)
+{
+	if (equals != NULL)
+		return equals + 1;
+	return f->next < f->count ? f->words[f->next++] : NULL;
+}
+
+static enum gd_err take_key(struct config *c, struct flags *f, const char *word, int index,
+                            const char *equals, struct gd_error *why)
+{
+	const struct config_key *k = config_key_at((uint32_t)index);
+	const char              *value;
+	struct gd_error          inner = { 0 };
+
+	if (k->type == CONFIG_YES && equals == NULL)
+		value = "yes";
+	else
+		value = value_of(f, equals);
+	if (value == NULL)
+		return gd_fail(why, GD_INVALID_PARAMS, "%s needs a value", word);
+	if (config_key_set(c, k, value, &inner) != GD_OK)
+		return gd_fail(why, GD_INVALID_PARAMS, "--%s: %.200s", k->name, inner.text);
+	c->given |= UINT64_C(1) << index;
+	return GD_OK;
+}
+
+static enum gd_err take_file(struct config *c, struct flags *f, const char *equals,
+                             struct gd_error *why)
+{
+	const char *value = value_of(f, equals);
+
+	if (value == NULL || value[0] == '\0')
+		return gd_fail(why, GD_INVALID_PARAMS, "--config needs a file");
+	return put_path(c->file, sizeof c->file, why, "%s", value);
+}
+
+static enum gd_err take_flag(struct config *c, struct flags *f, struct gd_error *why)
+{
+	const char *word = f->words[f->next++];
+	const char *equals = strchr(word, '=');
+	size_t      chars = equals == NULL ? strlen(word) : (size_t)(equals - word);
+	int         index;
+
+	if (strncmp(word, "--", 2) != 0)
+		return gd_fail(why, GD_INVALID_PARAMS, "%.80s: only options are known here", word);
+	if (chars == strlen("--config") && strncmp(word, "--config", chars) == 0)
+		return take_file(c, f, equals, why);
+	if (strcmp(word, "--check-config") == 0) {
+		f->is_check = true;
+		return GD_OK;
+	}
+	index = config_key_find(word + 2, chars - 2);
+	if (index < 0)
+		return gd_fail(why, GD_INVALID_PARAMS, "%.80s: there is no such option", word);
+	return take_key(c, f, word, index, equals, why);
+}
+
+static bool has_word(int argc, char **argv, const char *word)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum config_action refuse(FILE *err, const char *text, int code, int *exit_code)
+{
+	(void)fprintf(err, "gatherd: %s\n", text);
+	if (code == CONFIG_EXIT_USAGE)
+		(void)fputs("gatherd --help lists the options\n", err);
+	*exit_code = code;
+	return CONFIG_END;
+}
+
+enum config_action config_load(struct config *c, int argc, char **argv, FILE *out, FILE *err,
+                               int *exit_code)
+{
+	struct flags    f = { .words = argv, .count = argc, .next = 1 };
+	struct gd_error why = { 0 };
+
+	*c = (struct config){ 0 };
+	*exit_code = 0;
+	if (has_word(argc, argv, "--help")) {
+		print_help(out);
+		return CONFIG_END;
+	}
+	if (has_word(argc, argv, "--version")) {
+		(void)fputs("gatherd " PACKAGE_VERSION "\n", out);
+		return CONFIG_END;
+	}
+	while (f.next < f.count) {
+		if (take_flag(c, &f, &why) != GD_OK)
+			return refuse(err, why.text, CONFIG_EXIT_USAGE, exit_code);
+	}
+	if (fill(c, &why) != GD_OK)
+		return refuse(err, why.text, CONFIG_EXIT_CONFIG, exit_code);
+	return f.is_check ? CONFIG_CHECK : CONFIG_RUN;
+}
+
+/* --- reload --- */
+
+enum gd_err config_reload(struct config *c, struct gd_error *why)
+{
+	struct config fresh = *c;
+	enum gd_err   rc = fill(&fresh, why);
+
+	if (rc != GD_OK)
+		return rc;
+	for (uint32_t i = 0; i < config_key_count(); i++) {
+		const struct config_key *k = config_key_at(i);
+
+		if (config_key_is_equal(c, &fresh, k))
+			continue;
+		if (k->is_reloadable) {
+			config_key_copy(c, &fresh, k);
+			log_info("config.changed", "key=%s", k->name);
+		} else {
+			log_warn("config.needs_restart", "key=%s", k->name);
+		}
+	}
+	log_set_level((enum log_level)atomic_load(&c->log_level));
+	return GD_OK;
+}

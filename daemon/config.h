@@ -1,0 +1,82 @@
+/*
+ * config.h - flags and file into one struct, frozen before threads start.
+ *
+ * config_load() touches nothing else: log_open() and log_set_level() are main's.
+ *
+ * One table of keys (config_key.h) drives the flags, the file, --help and every message: each key
+ * of the file is a flag and the other way round. A flag wins over the file, the file over the
+ * default. Lists are not added up: any `listen` flag hides those of the file.
+ *
+ * Reloadable keys are atomics and may be read from every thread at any time; the rest never changes
+ * after config_load().
+ *
+ * Ownership: everything lives inside the struct. Threads: config_load() and config_reload() on the
+ * main thread.
+ */
+#ifndef GATHERD_CONFIG_H
+#define GATHERD_CONFIG_H
+
+#include "daemon/log.h"
+#include "proto/base/err.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#define CONFIG_LISTEN_MAX 8u
+#define CONFIG_LOOPS_MAX 64u
+#define CONFIG_EXIT_USAGE 2   /* the command line is wrong */
+#define CONFIG_EXIT_CONFIG 78 /* the configuration is wrong: EX_CONFIG */
+
+struct config_listen {
+	char text[80]; /* HOST:PORT as given */
+	union {
+		struct sockaddr     any;
+		struct sockaddr_in  in;
+		struct sockaddr_in6 in6;
+	} address; /* loopback, always */
+	socklen_t address_bytes;
+};
+
+struct config {
+	char     file[PATH_MAX]; /* --config; "": none */
+	char     state_dir[PATH_MAX];
+	char     socket[sizeof((struct sockaddr_un *)0)->sun_path];
+	uint32_t socket_mode; /* permission bits: 0600 for a user, 0660 for the system */
+	struct config_listen listen[CONFIG_LISTEN_MAX];
+	uint32_t             listen_count;
+	char                 token_file[PATH_MAX]; /* "": none, and then `listen` is empty */
+	uint32_t             loops;
+	bool                 is_foreground;
+
+	/* reloadable */
+	_Atomic uint32_t log_level;       /* enum log_level */
+	_Atomic uint32_t max_connections; /* all listeners together */
+	_Atomic uint32_t max_jobs;        /* live ones */
+	_Atomic uint32_t auth_timeout;    /* seconds until a TCP connection has shown its token */
+	_Atomic uint32_t idle_timeout; /* seconds for a message to be complete once it has begun */
+
+	uint64_t
+		given; /* bit i: key i of the table came from a flag, so a reload leaves it alone */
+};
+
+enum config_action {
+	CONFIG_RUN,
+	CONFIG_CHECK, /* --check-config: look at the rest of what start needs, say so, end */
+	CONFIG_END    /* everything is said; exit with `*exit_code` */
+};
+
+/* Reads flags and file. --help and --version go to `out`, words about mistakes to `err`. */
+GD_NODISCARD enum config_action config_load(struct config *c, int argc, char **argv, FILE *out,
+                                            FILE *err, int *exit_code);
+
+/* Reads the file again and applies what may change, the level of the log included; the rest is told
+ * in the log as needing a restart. The tokens are auth_reload()'s. Errors: GD_INVALID_PARAMS with
+ * FILE:LINE, GD_SYS; nothing has changed then. */
+GD_NODISCARD enum gd_err config_reload(struct config *c, struct gd_error *why);
+
+#endif
