@@ -1,0 +1,22 @@
+/*
+ * apply.h - the engine's outputs become records of the open group.
+ *
+ * Each output is rendered once, as the members of its event; everybody who reads it later gets
+ * these bytes. A job that starts and ends within one group is written once, finished.
+ *
+ * Memory that ends here ends the process: see loop_step(). Threads: the loop's own.
+ */
+#ifndef GATHERD_RUN_APPLY_H
+#define GATHERD_RUN_APPLY_H
+
+#include "daemon/run/loop.h"
+
+void apply_outs(struct loop *l);
+/* The event job.queued, ordinal 0. */
+void apply_queued(struct loop *l, uint64_t job, gd_nsec time);
+/* The members that every event begins with: time, job, kind. */
+void apply_begin_body(struct buf *b, uint64_t job, enum event_kind kind, gd_nsec time);
+/* Seconds since the epoch, as short as they are exact: 1893456000.25 */
+void apply_write_time(struct buf *b, gd_nsec time);
+
+#endif

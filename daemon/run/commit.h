@@ -1,0 +1,16 @@
+/*
+ * commit.h - what became durable, told to every loop in the order of the commits.
+ *
+ * Every loop sees every commit: it releases the outboxes of its own groups, and its hooks feed the
+ * events to whoever listens there. Threads: commit_post() on the writer thread.
+ */
+#ifndef GATHERD_RUN_COMMIT_H
+#define GATHERD_RUN_COMMIT_H
+
+#include "daemon/run/loop.h"
+
+/* Passes one of c's references on to `l`. Memory that ends here ends the process: a commit that a
+ * loop never hears of would leave its clients waiting for ever. */
+void commit_post(struct loop *l, struct store_commit *c);
+
+#endif

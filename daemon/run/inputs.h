@@ -1,0 +1,20 @@
+/*
+ * inputs.h - what happens to a job from outside: journaled, and fed to the engine at once.
+ *
+ * The journal row goes into the open group before what it causes, so both become durable together
+ * or not at all, and nothing of it is seen before. Memory that ends here ends the process.
+ * Threads: the loop's own.
+ */
+#ifndef GATHERD_RUN_INPUTS_H
+#define GATHERD_RUN_INPUTS_H
+
+#include "daemon/run/loop.h"
+
+/* job.cancel. `reason` is UTF-8 or NULL. False when the job does not live here (any more): nothing
+ * happened. `*ended` is set when the job ended at once, with `*status`. */
+bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended,
+                   enum job_status *status);
+/* Gives every job that wants to know the time an ENGINE_NOW. */
+void inputs_answer_wants(struct loop *l);
+
+#endif

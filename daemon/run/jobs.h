@@ -1,0 +1,38 @@
+/*
+ * jobs.h - the live jobs of one loop, by id.
+ *
+ * An open-addressed table of small rows: what the loop must know of a job that the engine does not.
+ * A row's address holds until the next add or remove. Cost: O(1), 40 bytes a row at a load between
+ * 3/8 and 3/4. Threads: none; one table for each loop.
+ */
+#ifndef GATHERD_RUN_JOBS_H
+#define GATHERD_RUN_JOBS_H
+
+#include "daemon/store/store.h"
+
+struct job_start;
+
+struct live_job {
+	uint64_t          id;     /* 0: an empty row */
+	struct store_job *unsent; /* its RECORD_JOB, borrowed; good while `group` is open */
+	struct job_start *start; /* a job with a key that waits for its commit; owned by submit.c */
+	uint32_t          group; /* number of the open group when the job came */
+	uint32_t          stored_ordinal; /* outputs up to this one were stored before a restart */
+	uint32_t          inputs;         /* journaled so far */
+	bool              is_begun;       /* status running is stored, or on its way */
+};
+
+struct jobs {
+	struct live_job *at; /* owned; a power of two of them */
+	uint32_t         room;
+	uint32_t         count;
+};
+
+void                     jobs_close(struct jobs *j);
+/* Room for one more; the only call here that allocates or fails (GD_NOMEM). */
+GD_NODISCARD enum gd_err jobs_reserve(struct jobs *j, struct gd_error *why);
+struct live_job *jobs_add(struct jobs *j, uint64_t id); /* must not be there; room reserved */
+struct live_job *jobs_find(const struct jobs *j, uint64_t id); /* NULL: not here */
+void             jobs_remove(struct jobs *j, struct live_job *job);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * loop.h - one thread: event base, engine, the jobs that live here, and the connections it serves.
+ *
+ * A loop goes round in turns. A turn: serve whatever sockets, messages and the timer have for us;
+ * run the engine up to its budget; hand what the turn produced to the store as one group; let the
+ * hooks flush their output. Nothing produced in a turn leaves before its group was reported as
+ * durable.
+ *
+ *	sockets, inbox --> turn --> engine --> open group --> store
+ *	      ^                                                 |
+ *	      `----- replies, events <-- outbox <-- commit -----'
+ *
+ * Time is CLOCK_REALTIME, made to never go back; deadlines are moments that survive a restart.
+ *
+ * Ownership: the pool owns loops. Threads: everything here belongs to the loop's own thread, but
+ * for loop_post() and loop_post_answer(). Before pool_start() and after pool_stop() that is the
+ * main thread.
+ */
+#ifndef GATHERD_RUN_LOOP_H
+#define GATHERD_RUN_LOOP_H
+
+#include "daemon/engine/engine.h"
+#include "daemon/load/cache.h"
+#include "daemon/run/inbox.h"
+#include "daemon/run/jobs.h"
+#include "daemon/run/outbox.h"
+#include "daemon/store/store.h"
+
+#include <event2/event.h>
+
+#define LOOP_INBOX_ROOM 65536u
+#define LOOP_BUDGET_STEPS 20000u            /* of the engine in one turn: about 5 ms */
+#define LOOP_UNSYNCED_BYTES_MAX (64u << 20) /* handed to the store and not reported yet */
+
+struct pool;
+
+/* What the connections' side does when the loop has something for it. All on the loop's thread. */
+struct loop_hooks {
+	void (*on_group)(void *ctx, const struct store_commit *c, const struct store_group *g);
+	void (*on_commit_end)(void *ctx, const struct store_commit *c); /* after its last group */
+	void (*on_durability_unknown)(
+		void *ctx); /* answer everybody, flush; the process ends then */
+	void (*on_turn_end)(void *ctx);
+	void *ctx;
+};
+
+struct loop {
+	uint32_t             index;
+	struct pool         *pool; /* borrowed */
+	struct event_base   *base; /* owned */
+	struct inbox         inbox;
+	struct event        *inbox_event;
+	int                  timer_fd; /* CLOCK_REALTIME, absolute; owned */
+	struct event        *timer_event;
+	gd_nsec              armed;  /* what timer_fd is set to; GD_NSEC_NEVER: disarmed */
+	gd_nsec              now;    /* never goes back */
+	struct engine       *engine; /* owned */
+	struct engine_outs   outs;
+	struct program_cache programs;
+	struct jobs          jobs;
+	uint64_t            *wants; /* jobs that want to know the time; owned */
+	uint32_t             want_count;
+	uint32_t             want_room;
+	struct store_group  *open; /* what this turn produced; NULL: nothing yet */
+	uint32_t             open_number;
+	size_t               unsynced_bytes;
+	struct buf           scratch; /* for one rendering at a time */
+	struct loop_hooks    hooks;
+	uint64_t             ended_job; /* the last job that ended here, and how */
+	enum job_status      ended_status;
+	bool                 is_stopping;
+	bool                 is_busy;   /* work is left: do not sleep */
+	_Atomic uint32_t     job_count; /* of `jobs`, for others to read */
+};
+
+GD_NODISCARD enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool,
+                                   struct gd_error *why);
+void                     loop_close(struct loop *l);
+/* Turns until loop_stop(). */
+void                     loop_run(struct loop *l);
+void                     loop_stop(struct loop *l);
+void loop_turn(struct loop *l); /* one turn; waits until there is something to do */
+/* After its thread has ended: takes what has come since. False: there was nothing. */
+bool loop_drain(struct loop *l);
+
+gd_nsec                  loop_now(struct loop *l);
+/* The open group, made when there is none. NULL: no memory. */
+struct store_group      *loop_group(struct loop *l);
+/* `item` is released when what the turn has produced so far is durable; with nothing produced it
+ * waits for a group of its own. Errors: GD_NOMEM. */
+GD_NODISCARD enum gd_err loop_when_durable(struct loop *l, struct outbox_item *item);
+/* Everything that happened here is durable. */
+bool                     loop_is_settled(const struct loop *l);
+/* The store is too far behind for more work. */
+bool                     loop_is_choked(const struct loop *l);
+/* Feeds one input and obeys the outputs. Memory that ends here ends the process: a step cannot be
+ * taken back, and the journal replays. */
+void                     loop_step(struct loop *l, const struct engine_in *in);
+/* Remembers that `job` waits for ENGINE_NOW, which the next turn gives it. */
+void                     loop_want_now(struct loop *l, uint64_t job);
+
+/* False: its inbox is full, and the message stays with the caller. */
+bool loop_post(struct loop *l, struct inbox_msg *m);
+void loop_post_answer(struct loop *l, struct inbox_msg *m);
+
+/* A read that comes back to the loop that asked; GD_UNAVAILABLE when the loop is stopping. `read`
+ * is filled by the asker; `done` frees it with store_read_free(&r->read). */
+struct loop_read;
+typedef void loop_read_fn(struct loop *l, struct loop_read *r, void *ctx);
+
+struct loop_read {
+	struct store_read read; /* first: store_read_free() frees the whole */
+	struct inbox_msg  msg;
+	struct loop      *loop;
+	loop_read_fn     *done;
+	void             *ctx;
+};
+
+struct loop_read *loop_read_new(enum read_kind kind); /* NULL: no memory */
+void loop_read_start(struct loop *l, struct loop_read *r, loop_read_fn *done, void *ctx);
+
+#endif

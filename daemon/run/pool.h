@@ -1,0 +1,75 @@
+/*
+ * pool.h - the loops of this process; a job's id decides its loop.
+ *
+ * Loop i hands out the ids i, i + n, i + 2n, ...: an id says where its job lives, without a table.
+ * Names of loops are hashed (FNV-1a), so that the same name means the same loop every time.
+ *
+ * Loop 0 runs on the main thread. Ownership: the pool owns its loops. Threads: as stated.
+ */
+#ifndef GATHERD_RUN_POOL_H
+#define GATHERD_RUN_POOL_H
+
+#include "daemon/run/loop.h"
+
+#include <pthread.h>
+
+#define POOL_LOOPS_MAX 64u
+#define POOL_EXIT_LOST 74 /* a commit may or may not have landed: EX_IOERR */
+
+struct pool_slot {
+	struct loop      loop;
+	pthread_t        thread;
+	bool             is_started;
+	_Atomic uint64_t next_id;
+	struct inbox_msg ping;
+	atomic_bool      is_ping_out; /* not answered yet */
+};
+
+struct pool {
+	struct store    *store; /* borrowed; set with pool_use_store() */
+	uint32_t         count;
+	struct pool_slot at[POOL_LOOPS_MAX];
+	atomic_uint      lost; /* loops that have told everybody of an unknown commit */
+	uint64_t         store_beat;
+	gd_nsec          started;
+	atomic_bool      is_draining;
+};
+
+/* Errors: GD_NOMEM, GD_SYS. */
+GD_NODISCARD enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why);
+void                     pool_close(struct pool *p);
+/* After store_open(): ids go on above the last one given out. */
+void                     pool_use_store(struct pool *p, struct store *s);
+/* Starts loops 1 and up; the caller then runs loop 0 with loop_run(). Errors: GD_SYS, and those
+ * that were started run on. */
+GD_NODISCARD enum gd_err pool_start(struct pool *p, struct gd_error *why);
+/* On the main thread, after loop 0 has returned: ends the others. */
+void                     pool_stop(struct pool *p);
+/* After store_stop(): the commits that came last reach whoever waits for them. */
+void                     pool_drain(struct pool *p);
+
+/* Any thread. */
+static inline struct loop *pool_loop(struct pool *p, uint32_t index)
+{
+	return &p->at[index].loop;
+}
+static inline struct loop *pool_loop_of(struct pool *p, uint64_t job)
+{
+	return &p->at[job % p->count].loop;
+}
+uint64_t pool_take_id(struct pool *p, uint32_t loop);
+uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes);
+uint64_t pool_job_count(const struct pool *p);
+/* For store_config.on_commit: on the writer thread. */
+void     pool_on_commit(void *pool, struct store_commit *c);
+
+/* True when every loop has answered since the last call and the writer has moved; asks again.
+ * Main thread. */
+bool           pool_is_alive(struct pool *p);
+/* A loop has told everybody that the last commit is unknown; the last one to do so ends the
+ * process. */
+void           pool_lose(struct pool *p, const struct gd_error *why);
+/* What nobody can go on from: logs and ends the process, so that recovery decides. */
+_Noreturn void pool_die(const char *event, const struct gd_error *why);
+
+#endif

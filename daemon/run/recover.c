@@ -1,0 +1,187 @@
+#include "daemon/run/recover.h"
+
+#include "daemon/log.h"
+#include "daemon/run/apply.h"
+#include "daemon/run/submit.h"
+#include "daemon/store/journal.h"
+#include "proto/base/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct walk {
+	struct pool *pool;
+	uint64_t     count;
+};
+
+static enum gd_err program_of(struct loop *l, struct text spec, struct program **out,
+                              struct gd_error *why)
+{
+	struct load_problems problems = { 0 };
+	json_t              *json;
+	enum gd_err          rc;
+
+	if ((*out = program_cache_find(&l->programs, spec.at, spec.bytes)) != NULL)
+		return GD_OK;
+	if ((json = json_loadb(spec.at, spec.bytes, JSON_REJECT_DUPLICATES, NULL)) == NULL)
+		return gd_fail(why, GD_INVALID_SPEC, "the stored spec is not JSON");
+	rc = load_program(json, out, &problems, why);
+	json_decref(json);
+	if (rc == GD_INVALID_SPEC && problems.count != 0)
+		(void)gd_fail(why, rc, "this version does not take the stored spec: %s at %s",
+		              problems.at[0].message, problems.at[0].pointer);
+	load_problems_close(&problems);
+	if (rc == GD_OK)
+		program_cache_add(&l->programs, spec.at, spec.bytes, *out);
+	return rc;
+}
+
+static enum gd_err args_of(struct loop *l, const struct program *p, struct text stored,
+                           struct value **out, struct gd_error *why)
+{
+	struct load_problems problems = { 0 };
+	json_t              *json = NULL;
+	enum gd_err          rc;
+
+	*out = NULL;
+	if (p->job_arg_count == 0)
+		return GD_OK;
+	if ((*out = calloc(p->job_arg_count, sizeof **out)) == NULL)
+		return gd_fail(why, GD_NOMEM, "%u arguments", (unsigned)p->job_arg_count);
+	if (stored.at != NULL)
+		json = json_loadb(stored.at, stored.bytes, JSON_REJECT_DUPLICATES, NULL);
+	if (stored.at != NULL && json == NULL)
+		rc = gd_fail(why, GD_INVALID_SPEC, "the stored arguments are not JSON");
+	else
+		rc = load_args(engine_heap(l->engine), p, json, *out, &problems, why);
+	json_decref(json);
+	if (rc == GD_INVALID_SPEC && problems.count != 0)
+		(void)gd_fail(why, rc, "this version does not take the stored arguments: %s",
+		              problems.at[0].message);
+	load_problems_close(&problems);
+	if (rc != GD_OK) {
+		free(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+/* A job that cannot run here: it ends as failed, and says why. */
+static enum gd_err fail_job(struct loop *l, const struct store_job *job, uint32_t last_ordinal,
+                            const struct gd_error *cause)
+{
+	struct store_group *g = loop_group(l);
+	struct record      *ended = g == NULL ? NULL : store_group_add(g, RECORD_ENDED, job->id);
+	struct record      *event = g == NULL ? NULL : store_group_add(g, RECORD_EVENT, job->id);
+	gd_nsec             now = loop_now(l);
+	struct buf         *b = &l->scratch;
+	size_t              data_at;
+	char               *at;
+
+	if (ended == NULL || event == NULL)
+		return GD_NOMEM;
+	buf_clear(b);
+	apply_begin_body(b, job->id, EVENT_JOB_FAILED, now);
+	buf_add_text(b, ",\"data\":");
+	data_at = b->bytes;
+	buf_add_text(b, "{\"type\":\"InternalError\",\"message\":");
+	buf_add_json_string(b, cause->text, strlen(cause->text));
+	buf_add_text(b, ",\"path\":\"\"}");
+	if (b->failed != GD_OK || (at = arena_copy(&g->arena, b->at, b->bytes)) == NULL)
+		return GD_NOMEM;
+	ended->u.change.status = JOB_FAILED;
+	ended->u.change.time = now;
+	ended->u.change.error = (struct text){ at + data_at, b->bytes - data_at };
+	event->u.event = (struct event){ .job = job->id,
+		                         .ordinal = last_ordinal + 1,
+		                         .kind = EVENT_JOB_FAILED,
+		                         .body = { at, b->bytes } };
+	log_warn("recover.job_failed", "job=%" PRIu64 " %s", job->id, cause->text);
+	return GD_OK;
+}
+
+static enum gd_err replay_inputs(struct loop *l, uint64_t job, const struct store_input *inputs,
+                                 uint32_t count, struct gd_error *why)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct engine_in in = { .job = job, .message = VALUE_NULL };
+		enum gd_err      rc;
+
+		rc = journal_decode(engine_heap(l->engine), inputs[i].bytes.at,
+		                    inputs[i].bytes.bytes, &in, why);
+		if (rc != GD_OK)
+			return rc;
+		in.job = job;
+		if (in.time > l->now) /* the clock went back: what has happened, has happened */
+			l->now = in.time;
+		loop_step(l, &in);
+		value_release(engine_heap(l->engine), in.message);
+	}
+	return GD_OK;
+}
+
+static enum gd_err replay(struct loop *l, const struct store_job *job, uint32_t last_ordinal,
+                          const struct store_input *inputs, uint32_t input_count,
+                          struct program *program, const struct value *args, struct gd_error *why)
+{
+	struct live_job *live;
+	enum gd_err      rc;
+
+	if ((rc = jobs_reserve(&l->jobs, why)) != GD_OK)
+		return rc;
+	live = jobs_add(&l->jobs, job->id);
+	live->stored_ordinal = last_ordinal;
+	live->inputs = input_count;
+	live->is_begun = job->status == JOB_RUNNING;
+	/* Accepted with a key, and the daemon ended before it began: it begins now. */
+	submit_begin(l, job->id, program, args, job->title,
+	             job->started != 0 ? job->started : loop_now(l));
+	return replay_inputs(l, job->id, inputs, input_count, why);
+}
+
+static enum gd_err take_job(void *ctx, const struct store_job *job, uint32_t last_ordinal,
+                            const struct store_input *inputs, uint32_t input_count,
+                            struct gd_error *why)
+{
+	struct walk    *walk = ctx;
+	struct loop    *l = pool_loop_of(walk->pool, job->id);
+	struct program *program = NULL;
+	struct value   *args = NULL;
+	enum gd_err     rc;
+
+	rc = program_of(l, job->spec, &program, why);
+	if (rc == GD_OK)
+		rc = args_of(l, program, job->args, &args, why);
+	if (rc == GD_OK) {
+		rc = replay(l, job, last_ordinal, inputs, input_count, program, args, why);
+		for (uint32_t i = 0; args != NULL && i < program->job_arg_count; i++)
+			value_release(engine_heap(l->engine), args[i]);
+		free(args);
+		walk->count++;
+	} else if (rc == GD_INVALID_SPEC) {
+		rc = fail_job(l, job, last_ordinal, why);
+	}
+	program_release(program);
+	return rc;
+}
+
+enum gd_err recover_jobs(struct pool *p, uint64_t *count, struct gd_error *why)
+{
+	struct walk walk = { .pool = p };
+	enum gd_err rc;
+
+	/* A job is replayed to the end of its journal before the next one: no budget. */
+	for (uint32_t i = 0; i < p->count; i++)
+		engine_set_budget(pool_loop(p, i)->engine, UINT32_MAX);
+	rc = store_each_live(p->store, take_job, &walk, why);
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct loop *l = pool_loop(p, i);
+
+		engine_set_budget(l->engine, LOOP_BUDGET_STEPS);
+		l->is_busy = true; /* the first turn looks what is overdue */
+		atomic_store(&l->job_count, l->jobs.count);
+	}
+	*count = walk.count;
+	return rc;
+}

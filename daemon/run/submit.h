@@ -1,0 +1,51 @@
+/*
+ * submit.h - a job enters: its record, its event, its first step.
+ *
+ * Without a key a job starts at once, and all that it does in its first turn is one group. With a
+ * key nobody knows yet whether the job is new: it starts when its commit has said so.
+ *
+ * Ownership: a submission borrows all it points to. Threads: submit_here() on the loop that will
+ * own the job, submit_elsewhere() on another one.
+ */
+#ifndef GATHERD_RUN_SUBMIT_H
+#define GATHERD_RUN_SUBMIT_H
+
+#include "daemon/load/load.h"
+#include "daemon/run/loop.h"
+
+#define SUBMIT_QUEUE_MAX \
+	200000u /* records that wait for the writer; above it nothing is taken in */
+
+struct submission {
+	uint64_t        id; /* from pool_take_id() for the owning loop */
+	struct program *program;
+	const json_t   *args; /* object, or NULL; load_args() has accepted it */
+	struct text     owner;
+	struct text     key;    /* NULL: none */
+	struct text     title;  /* NULL: the program's */
+	struct text     labels; /* JSON list; NULL: none */
+	struct text     spec;
+	struct text     args_text; /* JSON object; NULL: none */
+	gd_nsec         start_at;  /* 0: at once */
+};
+
+/* Memory that ends half-way ends the process, see loop_step(). Errors, with nothing done:
+ * GD_NOMEM. */
+GD_NODISCARD enum gd_err submit_here(struct loop *l, const struct submission *s,
+                                     struct gd_error *why);
+/* The same on another loop; everything is copied. Errors: GD_NOMEM, GD_UNAVAILABLE (its inbox is
+ * full). What follows is seen in the commits. */
+GD_NODISCARD enum gd_err submit_elsewhere(struct loop *to, const struct submission *s,
+                                          struct gd_error *why);
+/* True when the store is too far behind to take jobs in. Any thread. */
+bool                     submit_is_refused(const struct pool *p);
+
+/* A job with a key that waits for its commit: it is cancelled as soon as it has started. */
+void submit_cancel_waiting(struct job_start *start);
+void submit_forget_waiting(struct loop *l); /* frees all of them */
+
+/* For recovery: the first step of a job that is in the table. `args` are borrowed. */
+void submit_begin(struct loop *l, uint64_t job, struct program *program, const struct value *args,
+                  struct text title, gd_nsec time);
+
+#endif
