@@ -1,0 +1,227 @@
+/*
+ * gatherd - durable asyncio in one small daemon: parse, open, run, close in reverse.
+ */
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/net/listener.h"
+#include "daemon/notify.h"
+#include "daemon/run/recover.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define EXIT_SECOND_DAEMON 75 /* EX_TEMPFAIL */
+#define LARGE_BYTES (64 * 1024)
+#define EXIT_FAILED 71 /* EX_OSERR: the system refuses something we need */
+
+#define SIGNALS 3
+static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+
+struct daemon {
+	struct config     config;
+	struct auth      *auth;
+	struct store     *store;
+	struct pool      *pool;
+	struct net       *net;
+	struct listeners *listeners;
+	struct event     *signals[SIGNALS];
+	struct event     *watchdog;
+};
+
+/* --- while it runs --- */
+
+static void on_stop(evutil_socket_t number, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	log_info("daemon.stopping", "signal=%d", (int)number);
+	notify_stopping();
+	listeners_stop(d->listeners);
+	net_drain(d->net);
+	loop_stop(pool_loop(d->pool, 0));
+}
+
+static void on_reload(evutil_socket_t number, short what, void *ctx)
+{
+	struct daemon  *d = ctx;
+	struct gd_error why;
+
+	(void)number;
+	(void)what;
+	notify_reloading();
+	if (config_reload(&d->config, &why) != GD_OK || auth_reload(d->auth, &why) != GD_OK)
+		log_error("config.refused", "%s; the old configuration stays", why.text);
+	else
+		log_info("config.reloaded", "file=%s", d->config.file);
+	notify_ready();
+}
+
+/* One line for `systemctl status`; renewed as often as the watchdog is fed. */
+static void tell_status(struct daemon *d)
+{
+	uint32_t jobs = 0;
+
+	for (uint32_t i = 0; i < d->pool->count; i++)
+		jobs += atomic_load(&pool_loop(d->pool, i)->job_count);
+	notify_status("%u jobs under way on %u loops", (unsigned)jobs, (unsigned)d->pool->count);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	if (!pool_is_alive(d->pool))
+		return;
+	notify_watchdog();
+	tell_status(d);
+}
+
+static enum gd_err watch_signals(struct daemon *d, struct gd_error *why)
+{
+	struct event_base *base = pool_loop(d->pool, 0)->base;
+	gd_nsec            interval = notify_watchdog_interval() / 2;
+	struct timeval     tv = { .tv_sec = (time_t)(interval / GD_NSEC_PER_SEC),
+		                  .tv_usec = (suseconds_t)(interval % GD_NSEC_PER_SEC / 1000) };
+
+	for (int i = 0; i < SIGNALS; i++) {
+		d->signals[i] = evsignal_new(base, signal_numbers[i],
+		                             signal_numbers[i] == SIGHUP ? on_reload : on_stop, d);
+		if (d->signals[i] == NULL || evsignal_add(d->signals[i], NULL) != 0)
+			return gd_fail(why, GD_NOMEM, "no memory for signals");
+	}
+	if (interval == 0)
+		return GD_OK;
+	d->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, d);
+	if (d->watchdog == NULL || event_add(d->watchdog, &tv) != 0)
+		return gd_fail(why, GD_NOMEM, "no memory for the watchdog");
+	return GD_OK;
+}
+
+/* --- life --- */
+
+static enum gd_err open_store(struct daemon *d, struct gd_error *why)
+{
+	const struct store_config config = { .dir = d->config.state_dir,
+		                             .on_commit = pool_on_commit,
+		                             .ctx = d->pool };
+	uint64_t                  jobs;
+	enum gd_err               rc = store_open(&config, &d->store, why);
+
+	if (rc != GD_OK)
+		return rc;
+	pool_use_store(d->pool, d->store);
+	if ((rc = recover_jobs(d->pool, &jobs, why)) != GD_OK)
+		return rc;
+	log_info("daemon.recovered", "jobs=%" PRIu64 " seq=%" PRIu64, jobs, store_seq(d->store));
+	return GD_OK;
+}
+
+static enum gd_err open_all(struct daemon *d, struct gd_error *why)
+{
+	enum gd_err rc;
+
+	if ((rc = auth_open(d->config.token_file, &d->auth, why)) != GD_OK ||
+	    (rc = pool_open(d->config.loops, &d->pool, why)) != GD_OK ||
+	    (rc = open_store(d, why)) != GD_OK ||
+	    (rc = net_open(&d->config, d->auth, d->pool, &d->net, why)) != GD_OK ||
+	    (rc = watch_signals(d, why)) != GD_OK ||
+	    (rc = listeners_open(d->net, &d->listeners, why)) != GD_OK ||
+	    (rc = store_start(d->store, why)) != GD_OK)
+		return rc;
+	return pool_start(d->pool, why);
+}
+
+/* What was accepted is committed and answered before the connections end. */
+static void close_all(struct daemon *d)
+{
+	if (d->pool != NULL)
+		pool_stop(d->pool);
+	if (d->store != NULL)
+		store_stop(d->store);
+	if (d->pool != NULL)
+		pool_drain(d->pool);
+	if (d->listeners != NULL)
+		listeners_close(d->listeners);
+	if (d->net != NULL)
+		net_close(d->net);
+	for (int i = 0; i < SIGNALS; i++) {
+		if (d->signals[i] == NULL)
+			continue;
+		event_free(d->signals[i]);
+		/* A second one must not end us before the store is closed. */
+		(void)signal(signal_numbers[i], SIG_IGN);
+	}
+	if (d->watchdog != NULL)
+		event_free(d->watchdog);
+	if (d->pool != NULL)
+		pool_close(d->pool);
+	if (d->store != NULL)
+		store_close(d->store);
+	if (d->auth != NULL)
+		auth_close(d->auth);
+}
+
+static int exit_code_of(enum gd_err rc)
+{
+	switch ((int)rc) {
+	case GD_OK:
+		return EXIT_SUCCESS;
+	case GD_CONFLICT:
+		return EXIT_SECOND_DAEMON;
+	case GD_STORE:
+	case GD_INVALID_PARAMS:
+	case GD_FORBIDDEN:
+		return CONFIG_EXIT_CONFIG;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	struct gd_error      why;
+	enum config_action   action;
+	enum gd_err          rc;
+	int                  code = 0;
+
+	action = config_load(&d.config, argc, argv, stdout, stderr, &code);
+	if (action == CONFIG_END)
+		return code;
+	log_open(d.config.is_foreground);
+	log_set_level((enum log_level)atomic_load(&d.config.log_level));
+	json_object_seed(0);
+	/* Large blocks go back to the system when they are freed. Left alone, glibc keeps more of them
+	 * with every burst: the second million of coroutines would take a quarter more. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads our log may end before we do */
+	if (action == CONFIG_CHECK) {
+		rc = auth_open(d.config.token_file, &d.auth, &why);
+		if (rc == GD_OK)
+			auth_close(d.auth);
+		else
+			log_error("config.refused", "%s", why.text);
+		return exit_code_of(rc);
+	}
+	notify_open();
+	notify_status("reading the jobs that are not over");
+	if ((rc = open_all(&d, &why)) == GD_OK) {
+		log_info("daemon.ready", "socket=%s loops=%u", d.config.socket,
+		         (unsigned)d.config.loops);
+		tell_status(&d);
+		notify_ready();
+		loop_run(pool_loop(d.pool, 0));
+	} else {
+		log_error("daemon.start_failed", "%s", why.text);
+	}
+	close_all(&d);
+	notify_close();
+	log_info("daemon.stopped", "code=%d", exit_code_of(rc));
+	return exit_code_of(rc);
+}

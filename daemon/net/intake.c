@@ -1,0 +1,200 @@
+#include "daemon/net/intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SPECS_MAX 1000u
+
+/* --- parameters --- */
+
+static void read_loop(struct intake *in, const struct request *r, struct rpc_params *p)
+{
+	const struct pool *pool = r->desk->net->pool;
+	const json_t      *loop = NULL;
+
+	if (!rpc_any(p, "loop", &loop))
+		return;
+	in->is_placed = true;
+	if (json_is_string(loop) && json_string_length(loop) != 0)
+		in->loop = pool_loop_named(pool, json_string_value(loop), json_string_length(loop));
+	else if (json_is_integer(loop) && json_integer_value(loop) >= 0 &&
+	         json_integer_value(loop) < (json_int_t)pool->count)
+		in->loop = (uint32_t)json_integer_value(loop);
+	else
+		rpc_fault(p, "/loop", "a loop is a name or a number below %u",
+		          (unsigned)pool->count);
+}
+
+void intake_read(struct intake *in, struct request *r, struct rpc_params *p, bool takes_many)
+{
+	const json_t *ignored;
+
+	*in = (struct intake){ 0 };
+	(void)rpc_any(p, "spec", &in->spec);
+	if (takes_many)
+		(void)rpc_list(p, "specs", SPECS_MAX, &in->specs);
+	(void)rpc_object(p, "args", &in->args);
+	(void)rpc_text(p, "key", NET_KEY_BYTES_MAX, &in->key);
+	(void)rpc_text(p, "title", NET_TITLE_BYTES_MAX, &in->title);
+	(void)rpc_text_list(p, "labels", NET_LABEL_BYTES_MAX, NET_LABELS_MAX, in->labels,
+	                    &in->label_count);
+	(void)rpc_moment(p, "start_at", &in->start_at);
+	read_loop(in, r, p);
+	if (rpc_any(p, "priority", &ignored))
+		rpc_fault(p, "/priority", "\"priority\" is not in this version");
+	if (rpc_any(p, "retain", &ignored))
+		rpc_fault(p, "/retain", "\"retain\" is not in this version");
+	if ((in->spec != NULL) == (in->specs != NULL))
+		rpc_fault(p, "", takes_many ? "give either spec or specs" : "give a spec");
+	if (in->specs != NULL && json_array_size(in->specs) == 0)
+		rpc_fault(p, "/specs", "an empty list of specs");
+	if (in->specs != NULL && in->key != NULL)
+		rpc_fault(p, "/key", "a key is for one spec");
+}
+
+enum gd_err intake_admit(const struct request *r, uint32_t count, struct gd_error *why)
+{
+	const struct net *net = r->desk->net;
+	uint64_t          jobs = pool_job_count(net->pool);
+	uint32_t          max = atomic_load(&net->config->max_jobs);
+
+	if (jobs + count > max)
+		return gd_fail(why, GD_LIMIT, "%llu jobs live here, and at most %u may",
+		               (unsigned long long)jobs, (unsigned)max);
+	if (submit_is_refused(net->pool) || loop_is_choked(r->desk->loop))
+		return gd_fail(why, GD_UNAVAILABLE, "the disk is behind; try again");
+	return GD_OK;
+}
+
+/* --- programs --- */
+
+static bool write_spec(struct buf *b, const json_t *spec)
+{
+	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+	size_t       bytes;
+
+	buf_clear(b);
+	if (buf_reserve(b, 1024) == NULL)
+		return false;
+	bytes = json_dumpb(spec, b->at, b->room, flags);
+	if (bytes > b->room) {
+		if (buf_reserve(b, bytes) == NULL)
+			return false;
+		bytes = json_dumpb(spec, b->at, b->room, flags);
+	}
+	b->bytes = bytes;
+	return bytes != 0;
+}
+
+static enum gd_err check_args(struct loop *l, const struct program *p, const json_t *args,
+                              struct load_problems *problems, struct gd_error *why)
+{
+	struct value_heap *heap = engine_heap(l->engine);
+	struct value       few[8];
+	struct value      *values = few;
+	enum gd_err        rc;
+
+	if (args == NULL || (json_object_size(args) == 0))
+		return GD_OK; /* defaults are good */
+	if (p->job_arg_count > 8 && (values = calloc(p->job_arg_count, sizeof *values)) == NULL)
+		return gd_fail(why, GD_NOMEM, "%u arguments", (unsigned)p->job_arg_count);
+	rc = load_args(heap, p, args, values, problems, why);
+	if (rc == GD_OK)
+		for (uint32_t i = 0; i < p->job_arg_count; i++)
+			value_release(heap, values[i]);
+	if (values != few)
+		free(values);
+	return rc;
+}
+
+enum gd_err intake_compile(struct desk *d, const json_t *spec, const json_t *args,
+                           struct program **program, struct load_problems *problems,
+                           struct gd_error *why)
+{
+	struct program_cache *cache = &d->loop->programs;
+	enum gd_err           rc;
+
+	if (!write_spec(&d->spec_text, spec))
+		return gd_fail(why, GD_NOMEM, "no memory for a spec");
+	*program = program_cache_find(cache, d->spec_text.at, d->spec_text.bytes);
+	if (*program == NULL) {
+		if ((rc = load_program(spec, program, problems, why)) != GD_OK)
+			return rc;
+		program_cache_add(cache, d->spec_text.at, d->spec_text.bytes, *program);
+	}
+	rc = check_args(d->loop, *program, args, problems, why);
+	if (rc != GD_OK)
+		program_release(*program);
+	return rc;
+}
+
+enum gd_err intake_place(const struct intake *in, const struct request *r,
+                         const struct program *program, uint32_t *loop, struct gd_error *why)
+{
+	const struct pool *pool = r->desk->net->pool;
+	struct value       wish = program->loop;
+
+	*loop = in->is_placed ? in->loop : r->desk->loop->index;
+	if (in->is_placed || value_is_null(wish))
+		return GD_OK;
+	if (value_is_type(wish, VALUE_T_TEXT))
+		*loop = pool_loop_named(pool, value_text(wish)->at, value_text(wish)->bytes);
+	else if (value_as_int(wish) >= 0 && value_as_int(wish) < (int64_t)pool->count)
+		*loop = (uint32_t)value_as_int(wish);
+	else
+		return gd_fail(why, GD_LIMIT, "the spec wants loop %lld, and there are %u",
+		               (long long)value_as_int(wish), (unsigned)pool->count);
+	return GD_OK;
+}
+
+/* --- in --- */
+
+static struct text text_of(const char *at)
+{
+	return (struct text){ at, at == NULL ? 0 : strlen(at) };
+}
+
+/* ["a","b"], in `b`; it stays empty when there are none. */
+static struct text labels_text(const struct intake *in, struct buf *b)
+{
+	if (in->label_count == 0)
+		return (struct text){ 0 };
+	for (uint32_t i = 0; i < in->label_count; i++) {
+		buf_add_byte(b, i == 0 ? '[' : ',');
+		buf_add_json_string(b, in->labels[i], strlen(in->labels[i]));
+	}
+	buf_add_byte(b, ']');
+	return (struct text){ b->at, b->bytes };
+}
+
+enum gd_err intake_submit(const struct intake *in, const struct request *r, struct program *program,
+                          uint64_t id, struct gd_error *why)
+{
+	struct desk      *d = r->desk;
+	struct loop      *owner = pool_loop_of(d->net->pool, id);
+	struct buf        labels = { 0 };
+	char             *args = NULL;
+	enum gd_err       rc = GD_NOMEM;
+	struct submission s = { .id = id,
+		                .program = program,
+		                .args = in->args,
+		                .owner = text_of(r->peer->who.name),
+		                .key = text_of(in->key),
+		                .title = text_of(in->title),
+		                .start_at = in->start_at,
+		                .spec = { d->spec_text.at, d->spec_text.bytes } };
+
+	s.labels = labels_text(in, &labels);
+	if (in->args != NULL)
+		args = json_dumps(in->args, JSON_COMPACT);
+	s.args_text = text_of(args);
+	if (labels.failed != GD_OK || (in->args != NULL && args == NULL))
+		rc = gd_fail(why, GD_NOMEM, "no memory for a job");
+	else if (owner == d->loop)
+		rc = submit_here(owner, &s, why);
+	else
+		rc = submit_elsewhere(owner, &s, why);
+	free(args);
+	buf_close(&labels);
+	return rc;
+}

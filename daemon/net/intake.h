@@ -1,0 +1,45 @@
+/*
+ * intake.h - the parameters of job.submit and job.run, checked, and handed to the loop that will
+ * own the job.
+ *
+ * Ownership: an intake borrows from the request's message; it lives as long as the handler runs.
+ * Threads: the desk's loop.
+ */
+#ifndef GATHERD_NET_INTAKE_H
+#define GATHERD_NET_INTAKE_H
+
+#include "daemon/net/request.h"
+#include "daemon/run/submit.h"
+
+struct intake {
+	const json_t *spec;  /* one, or */
+	const json_t *specs; /* several */
+	const json_t *args;
+	const char   *key;
+	const char   *title;
+	const char   *labels[NET_LABELS_MAX];
+	uint32_t      label_count;
+	gd_nsec       start_at;  /* 0: at once */
+	uint32_t      loop;      /* where they will live */
+	bool          is_placed; /* the request said where */
+};
+
+/* Reads the parameters; faults are kept in `p`. */
+void intake_read(struct intake *in, struct request *r, struct rpc_params *p, bool takes_many);
+/* Whether the daemon takes in `count` more jobs now. Errors: GD_LIMIT, GD_UNAVAILABLE. */
+GD_NODISCARD enum gd_err intake_admit(const struct request *r, uint32_t count,
+                                      struct gd_error *why);
+/* Compiles `spec`. On GD_OK `*program` is a new reference, and desk->spec_text holds the spec.
+ * Errors: GD_INVALID_SPEC with `problems`, GD_NOMEM. */
+GD_NODISCARD enum gd_err intake_compile(struct desk *d, const json_t *spec, const json_t *args,
+                                        struct program **program, struct load_problems *problems,
+                                        struct gd_error *why);
+/* Which loop a job lives on: what the request says, what the spec says, or this one. */
+GD_NODISCARD enum gd_err intake_place(const struct intake *in, const struct request *r,
+                                      const struct program *program, uint32_t *loop,
+                                      struct gd_error *why);
+/* The job `id` with what intake_compile() has just made. Errors: GD_NOMEM, GD_UNAVAILABLE. */
+GD_NODISCARD enum gd_err intake_submit(const struct intake *in, const struct request *r,
+                                       struct program *program, uint64_t id, struct gd_error *why);
+
+#endif

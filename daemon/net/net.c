@@ -1,0 +1,157 @@
+#include "daemon/net/net.h"
+
+#include "daemon/net/peer.h"
+#include "daemon/net/poller.h"
+#include "daemon/net/request.h"
+#include "daemon/net/stream.h"
+#include "proto/base/check.h"
+
+#include <stdlib.h>
+
+/* --- what a loop tells its desk --- */
+
+static void on_group(void *ctx, const struct store_commit *c, const struct store_group *g)
+{
+	struct desk *d = ctx;
+
+	(void)c;
+	if (d->watches.count == 0 && d->streams == NULL)
+		return;
+	for (const struct record *r = g->first; r != NULL; r = r->next) {
+		watches_tell(&d->watches, r);
+		if (d->streams != NULL)
+			streams_tell(d, r);
+	}
+}
+
+static void on_commit_end(void *ctx, const struct store_commit *c)
+{
+	struct desk *d = ctx;
+
+	if (c->first_seq > c->last_seq)
+		return;
+	d->seq = c->last_seq;
+	streams_commit_ended(d);
+	pollers_look(d);
+}
+
+static void on_durability_unknown(void *ctx)
+{
+	struct desk *d = ctx;
+
+	for (struct peer *p = d->peers; p != NULL; p = p->next)
+		if (p->state != PEER_DEAD)
+			requests_durability_unknown(p);
+}
+
+static void on_turn_end(void *ctx)
+{
+	struct desk *d = ctx;
+	struct peer *p;
+
+	while ((p = d->dirty) != NULL) {
+		d->dirty = p->next_dirty;
+		p->is_dirty = false;
+		peer_settle(p);
+	}
+}
+
+/* --- deadlines --- */
+
+static void on_sweep(evutil_socket_t fd, short what, void *ctx)
+{
+	struct desk *d = ctx;
+	gd_nsec      now = loop_now(d->loop);
+	bool         is_needed = false;
+
+	(void)fd;
+	(void)what;
+	d->is_sweeping = false;
+	for (struct peer *p = d->peers; p != NULL; p = p->next) {
+		if (p->state == PEER_DEAD)
+			continue;
+		if (now >= p->deadline)
+			peer_die(p);
+		else if (p->deadline != GD_NSEC_NEVER)
+			is_needed = true;
+		if (p->state != PEER_DEAD && streams_beat(p, now))
+			is_needed = true;
+	}
+	if (is_needed)
+		desk_need_sweep(d);
+}
+
+void desk_need_sweep(struct desk *d)
+{
+	const struct timeval second = { .tv_sec = 1 };
+
+	if (d->is_sweeping)
+		return;
+	CHECK(evtimer_add(d->sweep, &second) == 0); /* memory for it is there from the start */
+	d->is_sweeping = true;
+}
+
+/* --- life --- */
+
+static enum gd_err open_desk(struct desk *d, struct net *n, struct loop *l, struct gd_error *why)
+{
+	d->net = n;
+	d->loop = l;
+	d->seq = store_seq(n->pool->store);
+	if ((d->sweep = evtimer_new(l->base, on_sweep, d)) == NULL)
+		return gd_fail(why, GD_NOMEM, "net: no memory for a timer");
+	l->hooks = (struct loop_hooks){ .on_group = on_group,
+		                        .on_commit_end = on_commit_end,
+		                        .on_durability_unknown = on_durability_unknown,
+		                        .on_turn_end = on_turn_end,
+		                        .ctx = d };
+	return GD_OK;
+}
+
+enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
+                     struct net **out, struct gd_error *why)
+{
+	struct net *n = calloc(1, sizeof *n);
+	enum gd_err rc;
+
+	if (n == NULL)
+		return gd_fail(why, GD_NOMEM, "net: %zu bytes", sizeof *n);
+	n->config = config;
+	n->auth = auth;
+	n->pool = pool;
+	for (uint32_t i = 0; i < pool->count; i++)
+		if ((rc = open_desk(&n->at[i], n, pool_loop(pool, i), why)) != GD_OK) {
+			net_close(n);
+			return rc;
+		}
+	*out = n;
+	return GD_OK;
+}
+
+static void close_desk(struct desk *d)
+{
+	if (d->net == NULL)
+		return;
+	for (struct peer *p = d->peers; p != NULL; p = p->next) {
+		peer_write(p);
+		peer_die(p);
+	}
+	on_turn_end(d);
+	watches_close(&d->watches);
+	buf_close(&d->trash);
+	buf_close(&d->spec_text);
+	if (d->sweep != NULL)
+		event_free(d->sweep);
+}
+
+void net_close(struct net *n)
+{
+	for (uint32_t i = 0; i < n->pool->count; i++)
+		close_desk(&n->at[i]);
+	free(n);
+}
+
+void net_drain(struct net *n)
+{
+	atomic_store(&n->pool->is_draining, true);
+}
