@@ -1,0 +1,160 @@
+/*
+ * gatherctl - the command line client of gatherd. One table of commands; each in a file of its
+ * own.
+ */
+#include "client/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_EVERYWHERE OPTION_HELP
+
+static const struct command commands[] = {
+	{ "run", "JOB", "hand in a job, show its events, print its result",
+	  "JOB is JSON text, the name of a file, or - for standard input.\n"
+	  "Exit code: 0 completed, 1 failed, 4 cancelled. Ctrl-C cancels the job; a second one\n"
+	  "stops watching. When the daemon goes away, the stream goes on where it was once it is back.",
+	  OPTIONS_REACH | OPTIONS_JOB | OPTION_TIMEOUT | OPTION_JSON | OPTION_JSONL, 1, 1,
+	  cmd_run },
+	{ "submit", "JOB", "hand in a job, print its id",
+	  "JOB is JSON text, the name of a file, or - for standard input.",
+	  OPTIONS_REACH | OPTIONS_JOB | OPTION_JSON, 1, 1, cmd_submit },
+	{ "validate", "JOB", "say what is wrong with a job (exit 2), or nothing", NULL,
+	  OPTIONS_REACH | OPTION_ARG | OPTION_JSON, 1, 1, cmd_validate },
+	{ "get", "ID", "show a job", NULL, OPTIONS_REACH | OPTION_SPEC | OPTION_JSON, 1, 1,
+	  cmd_get },
+	{ "list", "", "list jobs, newest first", "Without --limit the first 20.",
+	  OPTIONS_REACH | OPTION_STATUS | OPTION_LABEL | OPTION_TITLE | OPTION_LIMIT |
+	          OPTION_AFTER | OPTION_OLDEST | OPTION_JSON | OPTION_JSONL,
+	  0, 0, cmd_list },
+	{ "wait", "ID...", "wait for jobs to end",
+	  "Exit code: 0 all completed, 1 one failed, 4 one was cancelled, 124 timeout.",
+	  OPTIONS_REACH | OPTION_ANY | OPTION_TIMEOUT | OPTION_JSON | OPTION_JSONL, 1, 100,
+	  cmd_wait },
+	{ "result", "ID", "print the whole result of a job",
+	  "A failed job's error goes to standard error, with exit code 1.",
+	  OPTIONS_REACH | OPTION_PATH | OPTION_JSON, 1, 1, cmd_result },
+	{ "cancel", "ID...", "cancel jobs", NULL, OPTIONS_REACH | OPTION_REASON | OPTION_JSON, 1,
+	  100, cmd_cancel },
+	{ "events", "[ID]", "print the events of one job, or of all",
+	  "With --follow it goes on; of one job, until it is over.",
+	  OPTIONS_REACH | OPTION_AFTER | OPTION_LIMIT | OPTION_KIND | OPTION_FOLLOW | OPTION_JSONL,
+	  0, 1, cmd_events },
+	{ "stack", "ID", "show what a running job waits for", NULL,
+	  OPTIONS_REACH | OPTION_JSON | OPTION_JSONL, 1, 1, cmd_stack },
+	{ "delete", "ID...", "forget jobs that are over", NULL, OPTIONS_REACH, 1, 100, cmd_delete },
+	{ "ping", "", "see whether the daemon answers", NULL, OPTIONS_REACH | OPTION_JSON, 0, 0,
+	  cmd_ping },
+	{ "info", "", "show what the daemon has to do", NULL, OPTIONS_REACH | OPTION_JSON, 0, 0,
+	  cmd_info },
+	{ "token", "new ID", "make a token for TCP, print it once",
+	  "Adds a line with its SHA-256 to the daemon's list of tokens; needs no daemon.",
+	  OPTION_ROLE | OPTION_TOKEN_FILE | OPTION_EXPIRES, 2, 2, cmd_token },
+};
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static void print_help(FILE *out)
+{
+	(void)fputs("usage: gatherctl [option...] COMMAND [option...] [operand...]\n\n", out);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		(void)fprintf(out, "  %-9s %-8s %s\n", commands[i].name, commands[i].operands,
+		              commands[i].summary);
+	(void)fputs("\nOptions before the command:\n", out);
+	options_print_help(out, OPTIONS_REACH | OPTIONS_EVERYWHERE | OPTION_VERSION);
+	(void)fputs(
+		"\nExit codes: 0 done, 1 failed, 2 usage or a job that is not valid, 3 no daemon,\n"
+		"4 cancelled, 124 timeout. gatherctl COMMAND --help says more.\n",
+		out);
+}
+
+static void print_command_help(const struct command *c)
+{
+	printf("usage: gatherctl %s%s%s [option...]\n\n%s.\n", c->name,
+	       c->operands[0] == '\0' ? "" : " ", c->operands, c->summary);
+	if (c->details != NULL)
+		puts(c->details);
+	putchar('\n');
+	options_print_help(stdout, c->options | OPTIONS_EVERYWHERE);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int usage(const char *text)
+{
+	(void)fprintf(stderr, "gatherctl: %s; see gatherctl --help\n", text);
+	return CLIENT_USAGE;
+}
+
+/* Reads the words behind the command's name, then obeys. */
+static int run_command(const struct command *c, struct options *o, char **words, uint32_t count)
+{
+	struct gd_error why = { .code = GD_OK };
+	unsigned        reach = o->given & ~(unsigned)OPTIONS_EVERYWHERE & ~c->options;
+	uint32_t        used;
+
+	if (options_parse(o, words, count, c->options | OPTIONS_EVERYWHERE, false, &used, &why) !=
+	    GD_OK)
+		return usage(why.text);
+	if (options_has(o, OPTION_HELP)) {
+		print_command_help(c);
+		return CLIENT_DONE;
+	}
+	if (reach != 0)
+		return usage("this command needs no daemon, so no way to one");
+	if (o->operand_count < c->operands_min)
+		return usage("an operand is missing");
+	if (o->operand_count > c->operands_max)
+		return usage("too many operands");
+	return c->run(o);
+}
+
+static int run_words(struct options *o, char **words, uint32_t count)
+{
+	struct gd_error       why = { .code = GD_OK };
+	const struct command *c;
+	uint32_t              used;
+
+	if (options_parse(o, words, count, OPTIONS_REACH | OPTIONS_EVERYWHERE | OPTION_VERSION,
+	                  true, &used, &why) != GD_OK)
+		return usage(why.text);
+	if (options_has(o, OPTION_VERSION)) {
+		puts("gatherctl " PACKAGE_VERSION);
+		return CLIENT_DONE;
+	}
+	if (options_has(o, OPTION_HELP)) {
+		print_help(stdout);
+		return CLIENT_DONE;
+	}
+	if (used == count) {
+		print_help(stderr);
+		return CLIENT_USAGE;
+	}
+	c = find_command(words[used]);
+	if (c == NULL)
+		return usage("no such command");
+	return run_command(c, o, words + used + 1, count - used - 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct gd_error why = { .code = GD_OK };
+	struct options  o;
+	uint32_t        count = argc > 0 ? (uint32_t)argc - 1 : 0;
+	int             exit_code;
+
+	if (options_open(&o, count, &why) != GD_OK)
+		return usage(why.text);
+	exit_code = run_words(&o, argv + 1, count);
+	options_close(&o);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		(void)fputs("gatherctl: cannot write to standard output\n", stderr);
+		return exit_code == CLIENT_DONE ? CLIENT_FAILED : exit_code;
+	}
+	return exit_code;
+}
