@@ -1,0 +1,309 @@
+"""gatherd beside asyncio, redis and what bare C can do: the same work, one machine, one run.
+
+    bench.py [--quick] [--dir DIR]
+
+Every figure is measured here and now, and only what was measured is printed. The last columns are
+ratios: above 1 gatherd needs less time, memory or CPU than the other. --quick does a few hundred of
+each, to see that the bench still works; its figures mean nothing. DIR (default /var/tmp) should be
+on a real disk.
+
+Environment: GATHERD, GATHERCTL, srcdir as for the end-to-end tests; builddir holds the programs.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+os.environ.setdefault("E2E_PATIENCE", "900")
+sys.path.insert(0, str(HERE.parent / "e2e"))
+import harness  # pylint: disable=wrong-import-position
+
+PROGRAMS = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "tests" / "bench"
+ASYNCIO = ["/usr/bin/python3", HERE / "rival_asyncio.py"]
+TICKS = os.sysconf("SC_CLK_TCK")
+US = 1e6
+
+SLEEPS = [{"gather": {"sleep": "${n * 7919 % 5000 / 1000}"}, "for": "n", "in": "${range(COUNT)}",
+           "as": "r"}, {"return": "${len(r)}"}]
+SLEEP0 = [{"gather": {"sleep": 0}, "for": "n", "in": "${range(COUNT)}", "as": "r"},
+          {"return": "${len(r)}"}]
+GATHER = [{"gather": {"value": "${n}"}, "for": "n", "in": "${range(COUNT)}", "as": "r"},
+          {"return": "${len(r)}"}]
+AS_COMPLETED = {"events": "job",
+                "do": [{"as_completed": {"value": "${n}"}, "for": "n", "in": "${range(COUNT)}",
+                        "as": "r"}, {"return": "${len(r)}"}]}
+
+# load.c puts a running number in the place of 1000000.
+RUN = ('{"jsonrpc":"2.0","id":1000000,"method":"job.run",'
+       '"params":{"spec":{"value":1000000}}}\n')
+SUBMIT = ('{"jsonrpc":"2.0","id":1000000,"method":"job.submit",'
+          '"params":{"spec":{"sleep":3600,"result":1000000}}}\n')
+# The nearest that redis has: the job is kept in a queue, and once that was answered its result under
+# its number. That is what the two sides of a queue must do at least; nobody runs the job.
+REDIS = ('*3\r\n$5\r\nRPUSH\r\n$4\r\njobs\r\n$17\r\n{"value":1000000}\r\n',
+         '*3\r\n$3\r\nSET\r\n$14\r\nresult:1000000\r\n$7\r\n1000000\r\n')
+
+
+class Sizes:
+    """How much of each; --quick is for `make check`."""
+
+    def __init__(self, quick):
+        self.sleeps = 300 if quick else 1000000
+        self.tasks = 300 if quick else 1000000
+        self.children = 300 if quick else 200000
+        self.deep = 1000 if quick else 300000
+        self.wide = 300 if quick else 60000
+        self.single = 50 if quick else 3000
+        self.pending = 500 if quick else 1000000
+        self.submits = 300 if quick else 60000
+
+
+class Table:
+    """Rows in the order in which they were measured; prints them, ratios last."""
+
+    COLUMNS = ["gatherd", "asyncio", "redis", "bare C"]
+
+    def __init__(self):
+        self.rows = {}
+
+    def put(self, what, who, value, more_is_better=False):
+        self.rows.setdefault(what, (more_is_better, {}))[1][who] = value
+
+    def print(self):
+        width = max(len(what) for what in self.rows)
+        heads = self.COLUMNS + ["x " + who for who in self.COLUMNS[1:]]
+        print(" " * width + "".join(f"{head:>12}" for head in heads))
+        for what, (more_is_better, values) in self.rows.items():
+            ours = values["gatherd"]
+            cells = [self._number(values.get(who)) for who in self.COLUMNS]
+            for who in self.COLUMNS[1:]:
+                theirs = values.get(who)
+                if theirs is None:
+                    cells.append("")
+                else:
+                    cells.append(self._number(ours / theirs if more_is_better else theirs / ours))
+            print(f"{what:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
+        print("\nx WHO: so many times better is gatherd; below 1 it is worse.")
+
+    @staticmethod
+    def _number(value):
+        if value is None:
+            return ""
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+class Bench:
+    DEEP = "durable jobs a second, 64 connections, 16 deep"
+
+    def __init__(self, sizes, directory):
+        self.sizes = sizes
+        self.directory = directory
+        self.table = Table()
+
+    # --- who is measured ---
+
+    @contextlib.contextmanager
+    def daemon(self):
+        """A fresh gatherd on the disk that is measured."""
+        home = pathlib.Path(tempfile.mkdtemp(prefix="gd-", dir=self.directory))
+        daemon = None
+        try:
+            daemon = harness.Daemon(home=home)
+            yield daemon
+            harness.equal(daemon.stop(), 0, "exit status of gatherd")
+        except Exception:
+            if daemon is not None:
+                print(daemon.log()[-2000:], file=sys.stderr)
+            raise
+        finally:
+            if daemon is not None and daemon.process.poll() is None:
+                daemon.kill()
+            shutil.rmtree(home, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def server(self, command, socket, directory):
+        """Another server, ready when one can connect to it."""
+        process = subprocess.Popen([str(w) for w in command], cwd=directory,
+                                   stdout=subprocess.DEVNULL)
+        try:
+            harness.until(lambda: answers(socket), f"socket of {command[0]}")
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+    @contextlib.contextmanager
+    def redis(self):
+        home = pathlib.Path(tempfile.mkdtemp(prefix="gd-", dir=self.directory))
+        words = ["redis-server", "--port", 0, "--unixsocket", home / "s", "--appendonly", "yes",
+                 "--appendfsync", "always", "--save", "", "--dir", home]
+        try:
+            with self.server(words, home / "s", home):
+                yield home / "s"
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+    # --- how ---
+
+    def load(self, socket, connections, depth, count, *requests, bad='"error"'):
+        """(jobs a second, median in us)"""
+        words = [PROGRAMS / "load", socket, connections, depth, count, bad, *requests]
+        seconds, median = output(words).split()
+        return count / float(seconds), max(float(median), 1.0)
+
+    def run_job(self, daemon, spec, count):
+        """Runs one job of `count` tasks; (seconds, CPU seconds, seconds that its end was late)."""
+        spec = json.loads(json.dumps(spec).replace("COUNT", str(count)))
+        before = cpu(daemon.process.pid)
+        start = time.time()
+        with daemon.wire() as wire:
+            reply = wire.call("job.run", spec=spec)
+            seen = time.time()
+            used = cpu(daemon.process.pid) - before
+            harness.equal((reply["status"], reply.get("result")), ("completed", count), "the job")
+            ended = wire.call("job.get", id=reply["id"])["ended"]
+        return seen - start, used, seen - ended
+
+    def rival(self, command):
+        """Runs another program to its end: (what it printed, CPU seconds, bytes at its peak)."""
+        with subprocess.Popen([str(w) for w in command], stdout=subprocess.PIPE) as process:
+            printed = float(process.stdout.read())
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        harness.equal(process.returncode, 0, f"exit status of {command[0]}")
+        return printed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+    # --- what ---
+
+    def sleeps(self):
+        count = self.sizes.sleeps
+        memory, used, late = (f"{count:,} sleeps of 0..5 s: {w}" for w in
+                              ("memory, MB", "CPU, s", "the last is late, s"))
+        with self.daemon() as daemon:
+            _, seconds, lateness = self.run_job(daemon, SLEEPS, count)
+            self.put_sleeps("gatherd", (memory, used, late), peak(daemon.process.pid), seconds, lateness)
+        for who, command in (("asyncio", ASYNCIO + ["sleeps", count]),
+                             ("bare C", [PROGRAMS / "bare_heap", count])):
+            lateness, seconds, most = self.rival(command)
+            self.put_sleeps(who, (memory, used, late), most, seconds, lateness)
+
+    def put_sleeps(self, who, names, memory, seconds, lateness):
+        for name, value in zip(names, (memory / 1e6, seconds, lateness)):
+            self.table.put(name, who, max(value, 1e-6))
+
+    def tasks(self):
+        count = self.sizes.tasks
+        what = "tasks of one sleep(0), a second"
+        with self.daemon() as daemon:
+            self.table.put(what, "gatherd", count / self.run_job(daemon, SLEEP0, count)[0], True)
+        self.table.put(what, "asyncio", count / self.rival(ASYNCIO + ["sleep0", count])[0], True)
+        self.table.put(what, "bare C", count / self.rival([PROGRAMS / "bare_queue", count])[0], True)
+
+    def children(self):
+        count = self.sizes.children
+        for name, spec in (("gather", GATHER), ("as_completed", AS_COMPLETED)):
+            what = f"{name}, a child, us"
+            with self.daemon() as daemon:
+                seconds = self.run_job(daemon, spec, count)[0]
+                self.table.put(what, "gatherd", seconds * US / count)
+            seconds = self.rival(ASYNCIO + [name, count])[0]
+            self.table.put(what, "asyncio", seconds * US / count)
+
+    def durable(self):
+        alone = "one durable job at a time, median us"
+        for what, connections, depth, count in (
+                (self.DEEP, 64, 16, self.sizes.deep),
+                ("durable jobs a second, 64 connections, one each", 64, 1, self.sizes.wide)):
+            for who, rate, _ in self.durable_jobs(connections, depth, count):
+                self.table.put(what, who, rate, True)
+        for who, _, median in self.durable_jobs(1, 1, self.sizes.single):
+            self.table.put(alone, who, median)
+        with tempfile.TemporaryDirectory(prefix="gd-", dir=self.directory) as home:
+            home = pathlib.Path(home)
+            median = self.rival([PROGRAMS / "bare_sync", home / "file", self.sizes.single])[0]
+            self.table.put(alone, "bare C", median)
+            self.limits(home)
+
+    def durable_jobs(self, connections, depth, count):
+        """For gatherd, and redis where it is installed: (name, jobs a second, median in us)."""
+        with self.daemon() as daemon:
+            yield ("gatherd", *self.load(daemon.socket, connections, depth, count, RUN))
+        if shutil.which("redis-server"):
+            with self.redis() as socket:
+                yield ("redis", *self.load(socket, connections, depth, count, *REDIS, bad="-ERR"))
+
+    def limits(self, home):
+        """Two rows of their own: what the parts could do alone, beside the deep figure."""
+        deep = self.table.rows[self.DEEP][1]["gatherd"]
+        count = self.sizes.deep
+        what = "  limit of SQLite in groups of 256, a second"
+        seconds = self.rival([PROGRAMS / "bare_sqlite", home / "db", count])[0]
+        self.table.put(what, "gatherd", deep, True)
+        self.table.put(what, "bare C", count / seconds, True)
+        what = "  limit of libevent and jansson, an echo, a second"
+        with self.server([PROGRAMS / "bare_echo", home / "s"], home / "s", home):
+            rate = self.load(home / "s", 64, 16, count, RUN)[0]
+        self.table.put(what, "gatherd", deep, True)
+        self.table.put(what, "bare C", rate, True)
+
+    def submit(self):
+        pending = self.sizes.pending
+        with self.daemon() as daemon:
+            for before in (0, pending):
+                if before > 0:
+                    self.load(daemon.socket, 64, 16, before, SUBMIT)
+                rate = self.load(daemon.socket, 64, 16, self.sizes.submits, SUBMIT)[0]
+                self.table.put(f"submit with {before:,} pending, a second", "gatherd", rate, True)
+
+
+def answers(socket):
+    try:
+        harness.Wire.unix(socket).close()
+        return True
+    except OSError:
+        return False
+
+
+def output(command):
+    return subprocess.run([str(w) for w in command], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+
+
+def cpu(pid):
+    """Seconds of CPU that a process has used, all threads, from /proc/PID/stat."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak(pid):
+    """Bytes of memory at its peak."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmHWM")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few hundred of each")
+    parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
+    parser.add_argument("--only", help="one of sleeps, tasks, children, durable, submit")
+    options = parser.parse_args()
+    bench = Bench(Sizes(options.quick), options.dir)
+    parts = [bench.sleeps, bench.tasks, bench.children, bench.durable, bench.submit]
+    for part in parts:
+        if options.only in (None, part.__name__):
+            print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
+            part()
+    bench.table.print()
+
+
+main()
