@@ -1,244 +1,5 @@
 #include "daemon/engine/coro.h"
 
-/* --- frames and tasks --- */
-
-static size_t slots_bytes(const struct code *c)
-{
-	return c->slot_count * sizeof(struct value);
-}
-
-static void frame_fill(struct frame *f, const struct program *p, uint32_t code,
-                       const struct value *from)
-{
-	const struct code *c = &p->codes[code];
-
-	f->caller = NULL;
-	f->code = code;
-	f->pc = c->first_op;
-	for (uint32_t i = 0; i < c->capture_count; i++)
-		f->slots[i] = value_retain(from[c->captures != NULL ? c->captures[i] : i]);
-	for (uint32_t i = c->capture_count; i < c->slot_count; i++)
-		f->slots[i] = VALUE_NONE;
-}
-
-static void frame_drop_slots(struct engine *e, const struct program *p, struct frame *f)
-{
-	uint32_t count = p->codes[f->code].slot_count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		value_release(&e->heap, f->slots[i]);
-		f->slots[i] = VALUE_NONE;
-	}
-}
-
-struct task *task_new(struct engine *e, struct job *j, uint32_t code, const struct value *from)
-{
-	const struct code *c = &j->program->codes[code];
-	struct task       *t = slab_alloc(&e->slab, sizeof *t + slots_bytes(c));
-
-	if (t == NULL) {
-		e->heap.failed = true;
-		return NULL;
-	}
-	t->sched =
-		(struct sched){ .obj = { .refs = 1, .type = VALUE_T_TASK, .state = TASK_READY } };
-	t->job = j;
-	t->top = &t->frame;
-	t->callbacks = NULL;
-	t->result = VALUE_NONE;
-	t->waiting_on = NULL;
-	t->extra = NULL;
-	t->index = 0;
-	t->serial = ++j->serial;
-	frame_fill(&t->frame, j->program, code, from);
-	j->tasks_live++;
-	return t;
-}
-
-struct task_extra *task_extra(struct engine *e, struct task *t)
-{
-	if (t->extra != NULL)
-		return t->extra;
-	t->extra = slab_alloc(&e->slab, sizeof *t->extra);
-	if (t->extra == NULL) {
-		e->heap.failed = true;
-		return NULL;
-	}
-	*t->extra = (struct task_extra){ .name = VALUE_NONE,
-		                         .base = VALUE_NONE,
-		                         .cancel_message = VALUE_NONE };
-	return t->extra;
-}
-
-void task_list(struct job *j, struct task *t)
-{
-	t->extra->is_listed = true;
-	t->extra->prev = j->made_last;
-	if (j->made_last != NULL)
-		j->made_last->extra->next = t;
-	else
-		j->made_first = t;
-	j->made_last = t;
-}
-
-static void task_unlist(struct job *j, struct task *t)
-{
-	struct task_extra *x = t->extra;
-
-	if (x == NULL || !x->is_listed)
-		return;
-	if (x->prev != NULL)
-		x->prev->extra->next = x->next;
-	else
-		j->made_first = x->next;
-	if (x->next != NULL)
-		x->next->extra->prev = x->prev;
-	else
-		j->made_last = x->prev;
-	x->is_listed = false;
-}
-
-static void frames_drop(struct engine *e, struct task *t)
-{
-	const struct program *p = t->job->program;
-
-	while (t->top != &t->frame) {
-		struct frame *f = t->top;
-
-		t->top = f->caller;
-		frame_drop_slots(e, p, f);
-		slab_free(&e->slab, f, sizeof *f + slots_bytes(&p->codes[f->code]));
-	}
-	frame_drop_slots(e, p, &t->frame);
-}
-
-/* Drops the callbacks without calling them. */
-static void callbacks_drop(struct engine *e, struct task *t)
-{
-	struct waiter *last, *w, *next;
-
-	if (t->callbacks == NULL)
-		return;
-	if (t->sched.obj.flags & TASK_OF_JOIN) {
-		sched_release(e, t->callbacks);
-		t->callbacks = NULL;
-		return;
-	}
-	last = (struct waiter *)(void *)t->callbacks;
-	t->callbacks = NULL;
-	w = last->next;
-	for (;;) {
-		bool is_last = w == last;
-
-		next = w->next;
-		sched_release(e, &w->sched);
-		if (is_last)
-			return;
-		w = next;
-	}
-}
-
-static void waiting_drop(struct engine *e, struct task *t)
-{
-	if (t->waiting_on == NULL)
-		return;
-	if (t->waiting_on->obj.type == VALUE_T_JOIN)
-		((struct join_run *)(void *)t->waiting_on)->owner = NULL;
-	sched_release(e, t->waiting_on);
-	t->waiting_on = NULL;
-}
-
-void task_drop(struct engine *e, struct job *j, struct task *t)
-{
-	if (t->sched.obj.state == TASK_SLEEPING)
-		timer_heap_disarm(&e->timers, &t->sched.at.timer);
-	t->sched.obj.refs++;
-	callbacks_drop(e, t);
-	waiting_drop(e, t);
-	frames_drop(e, t);
-	task_unlist(j, t);
-	t->sched.obj.state = TASK_DONE;
-	j->tasks_live--;
-	sched_release(e, &t->sched); /* of being alive */
-	sched_release(e, &t->sched);
-}
-
-/* The last reference has gone. */
-void task_free(struct engine *e, struct task *t)
-{
-	const struct code *c = &t->job->program->codes[t->frame.code];
-
-	CHECK(t->sched.obj.state == TASK_DONE);
-	value_release(&e->heap, t->result);
-	waiting_drop(e, t);
-	callbacks_drop(e, t);
-	if (t->extra != NULL) {
-		value_release(&e->heap, t->extra->name);
-		value_release(&e->heap, t->extra->base);
-		value_release(&e->heap, t->extra->cancel_message);
-		slab_free(&e->slab, t->extra, sizeof *t->extra);
-	}
-	slab_free(&e->slab, t, sizeof *t + slots_bytes(c));
-}
-
-/* --- the end of a task --- */
-
-static bool makes_events(const struct task *t)
-{
-	if (t->extra != NULL && !value_is_none(t->extra->name))
-		return true;
-	return (t->sched.obj.flags & TASK_OF_JOIN) && t->callbacks != NULL &&
-	       (((struct join_run *)(void *)t->callbacks)->spec->flags & JOIN_EVENTS);
-}
-
-void task_end(struct engine *e, struct job *j, struct task *t, struct value result, unsigned flags)
-{
-	if (t->sched.obj.flags & TASK_HAS_PERMIT)
-		join_release_permit(e, j, (struct join_run *)(void *)t->callbacks);
-	/* The address of where it failed is in the error; of the event it is the task's own. */
-	frames_drop(e, t);
-	task_unlist(j, t);
-	t->sched.obj.flags =
-		(uint8_t)((t->sched.obj.flags & ~(TASK_HAS_PERMIT | TASK_STARTED)) | flags);
-	t->sched.obj.state = TASK_DONE;
-	t->result = result;
-	j->tasks_live--;
-	j->tasks_done++;
-	if (!j->program->only_job_events && t != j->main && makes_events(t))
-		(void)engine_put(e, j,
-		                 flags & TASK_FAILED ? ENGINE_TASK_FAILED : ENGINE_TASK_COMPLETED,
-		                 result, t);
-	if (t->callbacks != NULL || t == j->main)
-		ready_push(j, &t->sched); /* keeps the reference of being alive */
-	else
-		sched_release(e, &t->sched);
-}
-
-void task_run_callbacks(struct engine *e, struct job *j, struct task *t)
-{
-	struct waiter *last, *w, *next;
-
-	if (t->sched.obj.flags & TASK_OF_JOIN) {
-		struct join_run *jr = (struct join_run *)(void *)t->callbacks;
-
-		t->callbacks = NULL;
-		join_child_done(e, j, jr, t->index, t);
-		sched_release(e, &jr->sched);
-	} else if (t->callbacks != NULL) {
-		last = (struct waiter *)(void *)t->callbacks;
-		t->callbacks = NULL;
-		w = last->next;
-		do {
-			next = w->next;
-			waiter_call(e, j, w);
-			if (w == last)
-				break;
-			w = next;
-		} while (true);
-	}
-	sched_release(e, &t->sched);
-}
-
 /* --- calls --- */
 
 /* Drops what a task waited on when a cancel takes it out of its wait. */
@@ -250,7 +11,7 @@ static enum step raise_cancelled(struct running *r)
 	size_t       bytes = 0;
 
 	t->sched.obj.flags &= (uint8_t)~TASK_MUST_CANCEL;
-	waiting_drop(r->e, t);
+	task_stop_waiting(r->e, t);
 	value_release(&r->e->heap, t->result);
 	t->result = VALUE_NONE;
 	if (t->extra != NULL) {
@@ -284,7 +45,7 @@ enum step frame_return(struct running *r, struct value result)
 	t->top = f->caller;
 	t->sched.obj.unused--;
 	frame_drop_slots(r->e, p, f);
-	slab_free(&r->e->slab, f, sizeof *f + slots_bytes(&p->codes[f->code]));
+	slab_free(&r->e->slab, f, frame_bytes(&p->codes[f->code]));
 	slot_set(r, p->ops[t->top->pc].dst, result);
 	return STEP_NEXT;
 }
@@ -300,7 +61,7 @@ enum step call_enter(struct running *r, const struct op *op)
 	if (r->t->sched.obj.unused >= JOB_CALL_DEPTH_MAX - 1)
 		return raise_text(r, "LimitError", "calls are nested deeper than %d",
 		                  JOB_CALL_DEPTH_MAX);
-	f = slab_alloc(&r->e->slab, sizeof *f + slots_bytes(c));
+	f = slab_alloc(&r->e->slab, frame_bytes(c));
 	if (f == NULL) {
 		r->e->heap.failed = true;
 		return STEP_WAIT;
@@ -313,7 +74,7 @@ enum step call_enter(struct running *r, const struct op *op)
 	for (uint32_t i = 0; i < call->arg_count; i++) {
 		if (!eval(r, p->args[call->first_arg + i], &f->slots[i])) {
 			frame_drop_slots(r->e, p, f);
-			slab_free(&r->e->slab, f, sizeof *f + slots_bytes(c));
+			slab_free(&r->e->slab, f, frame_bytes(c));
 			return STEP_RAISED;
 		}
 	}
@@ -438,7 +199,7 @@ static enum step step_first(struct running *r)
 	if (!(t->sched.obj.flags & TASK_STARTED)) {
 		if (t == r->j->main)
 			(void)engine_put(r->e, r->j, ENGINE_JOB_STARTED, VALUE_NONE, NULL);
-		else if (!r->j->program->only_job_events && makes_events(t))
+		else if (!r->j->program->only_job_events && task_makes_events(t))
 			(void)engine_put(r->e, r->j, ENGINE_TASK_STARTED, VALUE_NONE, t);
 		t->sched.obj.flags |= TASK_STARTED;
 		t->top->pc--;

@@ -223,22 +223,29 @@ bool engine_put(struct engine *e, struct job *j, enum engine_out_kind kind, stru
                 struct task *t);
 void engine_free_object(struct value_heap *h, struct vobj *obj);
 
-/* --- coro.c: frames and steps --- */
+/* --- task.c: the life of a task and its frames --- */
 
 /* A task that will run `code`, not ready yet; its first slots are copies of `from[i]`, or of
  * `from[code's captures[i]]` where the code has captures. NULL: heap.failed is set. */
 struct task *task_new(struct engine *e, struct job *j, uint32_t code, const struct value *from);
 struct task_extra *task_extra(struct engine *e, struct task *t); /* NULL: heap.failed */
 void task_list(struct job *j, struct task *t); /* into the job's list of made tasks; has extra */
-void task_free(struct engine *e, struct task *t);
-void task_drop(struct engine *e, struct job *j,
-               struct task *t); /* ends a live one without a word */
-/* Runs from a ready-queue entry, or when what it awaited has ended. */
-void task_step(struct engine *e, struct job *j, struct task *t);
-/* Calls the done-callbacks of a task that has ended. */
-void task_run_callbacks(struct engine *e, struct job *j, struct task *t);
+bool task_makes_events(const struct task *t);
+void task_stop_waiting(struct engine *e, struct task *t); /* lets go of what it waits for */
 /* Ends it: `result` is taken. */
 void task_end(struct engine *e, struct job *j, struct task *t, struct value result, unsigned flags);
+/* Calls the done-callbacks of a task that has ended. */
+void task_run_callbacks(struct engine *e, struct job *j, struct task *t);
+void task_drop(struct engine *e, struct job *j,
+               struct task *t);                   /* ends a live one without a word */
+void task_free(struct engine *e, struct task *t); /* its last reference has gone */
+size_t frame_bytes(const struct code *c);         /* of one that a call adds */
+void   frame_drop_slots(struct engine *e, const struct program *p, struct frame *f);
+
+/* --- coro.c: steps and calls --- */
+
+/* Runs from a ready-queue entry, or when what it awaited has ended. */
+void      task_step(struct engine *e, struct job *j, struct task *t);
 enum step frame_return(struct running *r, struct value result); /* `result` is taken */
 enum step call_enter(struct running *r, const struct op *op);
 

@@ -26,7 +26,8 @@ void due_push(struct job *j, struct sched *s)
 	j->due_last = s;
 }
 
-/* asyncio queues a timer that is due already behind what is ready when the next iteration begins. */
+/* asyncio queues a timer that is due already behind what is ready, when the next iteration
+ * begins. */
 static void due_to_ready(struct job *j)
 {
 	if (j->due_first == NULL)

@@ -73,10 +73,10 @@ struct engine_outs {
 GD_NODISCARD enum gd_err engine_open(struct engine **out, struct gd_error *why);
 void                     engine_close(struct engine *e);
 
-/* One input. After it the engine has done at most about `engine_set_budget` steps of work more than
- * the input itself needs; engine_is_behind() then says whether work is left, and an ENGINE_TIME with
- * the same or a later time does more of it. An input for a job first fires that job's timers due by
- * `time`, then applies. Inputs for an unknown job are ignored (it ended first).
+/* One input. It does at most about as many steps of work as the budget says, beyond what the input
+ * itself needs; engine_is_behind() then says whether work is left, and an ENGINE_TIME with the same
+ * or a later time does more of it. An input for a job first fires that job's timers due by `time`,
+ * then applies. Inputs for an unknown job are ignored (it ended first).
  * Errors: GD_NOMEM (the engine is then only good for engine_close), GD_CONFLICT when START names a
  * job that exists. */
 GD_NODISCARD enum gd_err engine_step(struct engine *e, const struct engine_in *in,

@@ -1,4 +1,5 @@
 #include "daemon/engine/coro.h"
+#include "daemon/engine/expr_run.h"
 
 enum step op_eval(struct running *r, const struct op *op)
 {
@@ -29,36 +30,6 @@ enum step op_jump_unless(struct running *r, const struct op *op)
 	return STEP_NEXT;
 }
 
-static const char *type_name(struct value v)
-{
-	switch (value_type(v)) {
-	case VALUE_T_NULL:
-		return "null";
-	case VALUE_T_BOOL:
-		return "bool";
-	case VALUE_T_INT:
-	case VALUE_T_BIGINT:
-		return "int";
-	case VALUE_T_FLOAT:
-		return "float";
-	case VALUE_T_TEXT:
-		return "str";
-	case VALUE_T_LIST:
-	case VALUE_T_RANGE:
-		return "list";
-	case VALUE_T_DICT:
-		return "dict";
-	case VALUE_T_TASK:
-		return "task handle";
-	case VALUE_T_NONE:
-	case VALUE_T_JOIN:
-	case VALUE_T_WAITER:
-	case VALUE_T_SCOPE:
-		break;
-	}
-	CHECK_NEVER("a value of this type is never named");
-}
-
 struct value iterable_of(struct running *r, struct value v)
 {
 	struct value_heap *h = &r->e->heap;
@@ -68,7 +39,7 @@ struct value iterable_of(struct running *r, struct value v)
 		return v;
 	if (!value_is_type(v, VALUE_T_DICT)) {
 		(void)raise_text(r, "TypeError", "\"in\" wants a list or an object, not %s",
-		                 type_name(v));
+		                 expr_type_name(v));
 		value_release(h, v);
 		return VALUE_NONE;
 	}

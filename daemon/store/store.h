@@ -95,8 +95,8 @@ struct event {
 	uint64_t        job;
 	uint32_t        ordinal; /* within the job; 0 is job.queued */
 	enum event_kind kind;
-	struct text
-		body; /* JSON members after seq: "time":..,"job":..,"kind":..[,"path":..][,"name":..][,"data":..] */
+	/* JSON members after seq: "time":..,"job":..,"kind":..[,"path":..][,"name":..][,"data":..] */
+	struct text     body;
 };
 
 struct record {
@@ -119,10 +119,10 @@ struct record {
 		struct event event;
 	} u;
 	/* Set by the writer. STARTED, ENDED, INPUT: GD_NOT_FOUND when there was no such job in a status
-	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the stored spec or args
-	 * differ, and `existing` is that job; GD_OK with `existing` set when they are the same. In both cases
-	 * nothing was stored, and the group's other records of this job id were skipped. DELETE:
-	 * GD_NOT_FOUND, or GD_CONFLICT when the job has not ended. */
+	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the
+	 * stored spec or args differ, and `existing` is that job; GD_OK with `existing` set when they
+	 * are the same. In both cases nothing was stored, and the group's other records of this job id
+	 * were skipped. DELETE: GD_NOT_FOUND, or GD_CONFLICT when the job has not ended. */
 	enum gd_err outcome;
 	uint64_t    existing;
 	uint64_t    existing_seq;

@@ -31,7 +31,8 @@ static void given_set_when_it_assigns_then_all_values_are_of_before(void **state
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"set\": {\"a\": 1, \"b\": 2}}, {\"set\": {\"a\": \"${b}\", \"b\": \"${a}\"}}, {\"value\": \"${[a, b]}\"}]",
+		"[{\"set\": {\"a\": 1, \"b\": 2}}, {\"set\": {\"a\": \"${b}\", \"b\": "
+		"\"${a}\"}}, {\"value\": \"${[a, b]}\"}]",
 		"[2,1]");
 }
 
@@ -39,7 +40,8 @@ static void given_if_that_is_false_when_there_is_else_then_else_runs(void **stat
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"value\": 1, \"if\": \"${1 > 2}\", \"else\": {\"value\": 7}, \"as\": \"x\"}, {\"value\": \"${x}\"}]",
+		"[{\"value\": 1, \"if\": \"${1 > 2}\", \"else\": {\"value\": 7}, \"as\": \"x\"}, "
+		"{\"value\": \"${x}\"}]",
 		"7");
 }
 
@@ -69,7 +71,8 @@ static void given_for_over_text_when_run_then_a_type_error(void **state)
 {
 	(void)state;
 	sim_expect_error(
-		"[{\"set\": {\"t\": \"abc\"}}, {\"do\": {\"value\": 1}, \"for\": \"k\", \"in\": \"${t}\"}]",
+		"[{\"set\": {\"t\": \"abc\"}}, {\"do\": {\"value\": 1}, \"for\": \"k\", \"in\": "
+		"\"${t}\"}]",
 		"TypeError", "\\\"in\\\" wants a list or an object, not str");
 }
 
@@ -77,7 +80,8 @@ static void given_do_with_while_when_run_then_the_value_of_the_last_round(void *
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"set\": {\"n\": 0}}, {\"do\": [{\"set\": {\"n\": \"${n + 1}\"}}, {\"value\": \"${n * 10}\"}], \"while\": \"${n < 3}\"}]",
+		"[{\"set\": {\"n\": 0}}, {\"do\": [{\"set\": {\"n\": \"${n + 1}\"}}, {\"value\": "
+		"\"${n * 10}\"}], \"while\": \"${n < 3}\"}]",
 		"30");
 }
 
@@ -85,7 +89,8 @@ static void given_a_def_when_called_then_it_gives_what_it_returns(void **state)
 {
 	(void)state;
 	sim_expect_result(
-		"{\"def\": {\"twice\": {\"params\": [\"x\"], \"do\": [{\"return\": \"${x * 2}\"}, {\"value\": 0}]}}, \"do\": {\"call\": \"twice\", \"args\": [21]}}",
+		"{\"def\": {\"twice\": {\"params\": [\"x\"], \"do\": [{\"return\": \"${x * "
+		"2}\"}, {\"value\": 0}]}}, \"do\": {\"call\": \"twice\", \"args\": [21]}}",
 		"42");
 }
 
@@ -93,7 +98,10 @@ static void given_a_recursive_def_when_called_then_it_recurses(void **state)
 {
 	(void)state;
 	sim_expect_result(
-		"{\"def\": {\"fac\": {\"params\": [\"n\"], \"do\": [{\"return\": 1, \"if\": \"${n < 2}\"}, {\"call\": \"fac\", \"args\": {\"n\": \"${n - 1}\"}, \"as\": \"r\"}, {\"return\": \"${n * r}\"}]}}, \"do\": {\"call\": \"fac\", \"args\": [10]}}",
+		"{\"def\": {\"fac\": {\"params\": [\"n\"], \"do\": [{\"return\": 1, \"if\": "
+		"\"${n < 2}\"}, {\"call\": \"fac\", \"args\": {\"n\": \"${n - 1}\"}, \"as\": "
+		"\"r\"}, {\"return\": \"${n * r}\"}]}}, \"do\": {\"call\": \"fac\", \"args\": "
+		"[10]}}",
 		"3628800");
 }
 
@@ -101,7 +109,8 @@ static void given_calls_without_end_when_run_then_the_depth_is_limited(void **st
 {
 	(void)state;
 	sim_expect_error(
-		"{\"def\": {\"f\": {\"params\": [], \"do\": {\"call\": \"f\"}}}, \"do\": {\"call\": \"f\"}}",
+		"{\"def\": {\"f\": {\"params\": [], \"do\": {\"call\": \"f\"}}}, \"do\": "
+		"{\"call\": \"f\"}}",
 		"LimitError", "calls are nested deeper than 256");
 }
 
@@ -118,7 +127,8 @@ static void given_yields_when_run_then_they_go_to_the_stream(void **state)
 
 	(void)sim_submit(
 		s,
-		"[{\"yield\": 1}, {\"gather\": [{\"yield\": 2}, [{\"sleep\": 1}, {\"yield\": 3}]]}, {\"return\": \"x\"}]");
+		"[{\"yield\": 1}, {\"gather\": [{\"yield\": 2}, [{\"sleep\": 1}, {\"yield\": "
+		"3}]]}, {\"return\": \"x\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 yield 1\n"

@@ -17,7 +17,8 @@ static void given_a_gather_when_children_end_in_another_order_then_results_are_i
 
 	(void)sim_submit(
 		s,
-		"{\"gather\": [{\"sleep\": 0.03, \"result\": \"a\"}, {\"sleep\": 0.01, \"result\": \"b\"}]}");
+		"{\"gather\": [{\"sleep\": 0.03, \"result\": \"a\"}, {\"sleep\": 0.01, "
+		"\"result\": \"b\"}]}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[    30ms] job 1 job.completed [\"a\",\"b\"]\n");
@@ -42,7 +43,9 @@ static void given_return_exceptions_when_one_fails_then_its_error_is_in_its_plac
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"set\": {\"z\": 0}}, {\"gather\": [{\"value\": \"${1 // z}\"}, {\"value\": 2}], \"return_exceptions\": true, \"as\": \"r\"}, {\"value\": [\"${r[0].type}\", \"${r[1]}\"]}]",
+		"[{\"set\": {\"z\": 0}}, {\"gather\": [{\"value\": \"${1 // z}\"}, {\"value\": "
+		"2}], \"return_exceptions\": true, \"as\": \"r\"}, {\"value\": "
+		"[\"${r[0].type}\", \"${r[1]}\"]}]",
 		"[\"ZeroDivisionError\",2]");
 }
 
@@ -53,7 +56,8 @@ static void given_a_limit_when_gathering_then_only_so_many_run_at_a_time(void **
 
 	(void)sim_submit(
 		s,
-		"{\"gather\": {\"do\": [{\"sleep\": 1}, {\"yield\": \"${n}\"}]}, \"for\": \"n\", \"in\": \"${range(5)}\", \"limit\": 2}");
+		"{\"gather\": {\"do\": [{\"sleep\": 1}, {\"yield\": \"${n}\"}]}, \"for\": \"n\", "
+		"\"in\": \"${range(5)}\", \"limit\": 2}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[  1000ms] job 1 yield 0\n"
@@ -72,7 +76,9 @@ static void given_as_completed_when_branches_end_then_completion_order(void **st
 
 	(void)sim_submit(
 		s,
-		"{\"as_completed\": {\"slow\": {\"sleep\": 3, \"result\": \"c\"}, \"quick\": {\"sleep\": 1, \"result\": \"a\"}, \"past\": {\"sleep\": -1, \"result\": \"z\"}}}");
+		"{\"as_completed\": {\"slow\": {\"sleep\": 3, \"result\": \"c\"}, \"quick\": "
+		"{\"sleep\": 1, \"result\": \"a\"}, \"past\": {\"sleep\": -1, \"result\": "
+		"\"z\"}}}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 task.started /as_completed/slow\n"
@@ -89,7 +95,8 @@ static void given_as_completed_with_do_when_branches_end_then_do_runs_for_each(v
 {
 	(void)state;
 	sim_expect_result(
-		"{\"as_completed\": {\"a\": {\"sleep\": 2}, \"b\": {\"sleep\": 1}}, \"as\": \"c\", \"do\": {\"value\": \"${c.name}\"}}",
+		"{\"as_completed\": {\"a\": {\"sleep\": 2}, \"b\": {\"sleep\": 1}}, \"as\": "
+		"\"c\", \"do\": {\"value\": \"${c.name}\"}}",
 		"[\"b\",\"a\"]");
 }
 
@@ -103,7 +110,8 @@ static void given_the_same_handle_twice_when_as_completed_then_one_completion(vo
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, {\"as_completed\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
+		"[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, "
+		"{\"as_completed\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
 		"[\"t\"]");
 }
 
@@ -111,7 +119,8 @@ static void given_the_same_handle_twice_when_gathered_then_its_result_twice(void
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, {\"gather\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
+		"[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, "
+		"{\"gather\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
 		"[\"t\",\"t\"]");
 }
 
@@ -135,7 +144,8 @@ static void given_many_children_when_gathered_then_all_results_are_there(void **
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"gather\": {\"sleep\": \"${n % 5}\"}, \"for\": \"n\", \"in\": \"${range(100000)}\", \"as\": \"r\"}, {\"return\": \"${len(r)}\"}]",
+		"[{\"gather\": {\"sleep\": \"${n % 5}\"}, \"for\": \"n\", \"in\": "
+		"\"${range(100000)}\", \"as\": \"r\"}, {\"return\": \"${len(r)}\"}]",
 		"100000");
 }
 
@@ -143,7 +153,8 @@ static void given_a_limit_of_zero_when_run_then_a_value_error(void **state)
 {
 	(void)state;
 	sim_expect_error(
-		"[{\"set\": {\"l\": 0}}, {\"gather\": {\"value\": 1}, \"for\": \"n\", \"in\": [1], \"limit\": \"${l}\"}]",
+		"[{\"set\": {\"l\": 0}}, {\"gather\": {\"value\": 1}, \"for\": \"n\", \"in\": "
+		"[1], \"limit\": \"${l}\"}]",
 		"ValueError", "\\\"limit\\\" wants a whole number of at least 1");
 }
 

@@ -16,7 +16,8 @@ static void given_a_task_when_created_then_it_starts_at_the_makers_next_wait(voi
 
 	(void)sim_submit(
 		s,
-		"[{\"create_task\": [{\"yield\": \"task\"}], \"as\": \"t\"}, {\"yield\": \"main\"}, {\"await\": \"${t}\"}, {\"yield\": \"after\"}]");
+		"[{\"create_task\": [{\"yield\": \"task\"}], \"as\": \"t\"}, {\"yield\": "
+		"\"main\"}, {\"await\": \"${t}\"}, {\"yield\": \"after\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 yield \"main\"\n"
@@ -30,7 +31,9 @@ static void given_a_task_that_ended_when_awaited_twice_then_the_same_result(void
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"create_task\": {\"sleep\": 1, \"result\": 5}, \"as\": \"t\"}, {\"await\": \"${t}\", \"as\": \"a\"}, {\"await\": \"${t}\", \"as\": \"b\"}, {\"value\": \"${a + b}\"}]",
+		"[{\"create_task\": {\"sleep\": 1, \"result\": 5}, \"as\": \"t\"}, {\"await\": "
+		"\"${t}\", \"as\": \"a\"}, {\"await\": \"${t}\", \"as\": \"b\"}, {\"value\": "
+		"\"${a + b}\"}]",
 		"10");
 }
 
@@ -38,7 +41,8 @@ static void given_a_list_of_handles_when_awaited_then_a_list_of_results(void **s
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"do\": {\"create_task\": {\"sleep\": \"${i}\", \"result\": \"${i}\"}}, \"for\": \"i\", \"in\": [2, 0, 1], \"as\": \"ts\"}, {\"await\": \"${ts}\"}]",
+		"[{\"do\": {\"create_task\": {\"sleep\": \"${i}\", \"result\": \"${i}\"}}, "
+		"\"for\": \"i\", \"in\": [2, 0, 1], \"as\": \"ts\"}, {\"await\": \"${ts}\"}]",
 		"[2,0,1]");
 }
 
@@ -49,13 +53,15 @@ static void given_a_task_still_running_when_the_job_ends_then_it_is_cancelled(vo
 
 	(void)sim_submit(
 		s,
-		"[{\"create_task\": [{\"sleep\": 100}, {\"yield\": \"never\"}], \"name\": \"bg\"}, {\"sleep\": 1}, {\"return\": \"end\"}]");
+		"[{\"create_task\": [{\"sleep\": 100}, {\"yield\": \"never\"}], \"name\": "
+		"\"bg\"}, {\"sleep\": 1}, {\"return\": \"end\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(
 		s,
 		"[     0ms] job 1 task.started /0/create_task\n"
-		"[  1000ms] job 1 task.failed /0/create_task {\"type\":\"CancelledError\",\"message\":\"\",\"path\":\"/0/create_task/0\"}\n"
+		"[  1000ms] job 1 task.failed /0/create_task "
+		"{\"type\":\"CancelledError\",\"message\":\"\",\"path\":\"/0/create_task/0\"}\n"
 		"[  1000ms] job 1 job.completed \"end\"\n");
 	sim_close(s);
 }
@@ -64,7 +70,10 @@ static void given_a_cancel_when_the_task_sleeps_then_it_is_cancelled_once(void *
 {
 	(void)state;
 	sim_expect_result(
-		"[{\"create_task\": {\"sleep\": 100}, \"as\": \"t\"}, {\"sleep\": 1}, {\"cancel\": \"${t}\", \"as\": \"a\"}, {\"gather\": [{\"await\": \"${t}\"}], \"return_exceptions\": true, \"as\": \"r\"}, {\"cancel\": \"${t}\", \"as\": \"b\"}, {\"value\": [\"${a}\", \"${b}\", \"${r[0].type}\"]}]",
+		"[{\"create_task\": {\"sleep\": 100}, \"as\": \"t\"}, {\"sleep\": 1}, "
+		"{\"cancel\": \"${t}\", \"as\": \"a\"}, {\"gather\": [{\"await\": \"${t}\"}], "
+		"\"return_exceptions\": true, \"as\": \"r\"}, {\"cancel\": \"${t}\", \"as\": "
+		"\"b\"}, {\"value\": [\"${a}\", \"${b}\", \"${r[0].type}\"]}]",
 		"[true,false,\"CancelledError\"]");
 }
 
@@ -72,7 +81,8 @@ static void given_a_cancelled_task_when_awaited_then_its_message_comes_through(v
 {
 	(void)state;
 	sim_expect_error(
-		"[{\"create_task\": {\"sleep\": 100}, \"as\": \"t\"}, {\"sleep\": 1}, {\"cancel\": \"${t}\", \"message\": \"enough\"}, {\"await\": \"${t}\"}]",
+		"[{\"create_task\": {\"sleep\": 100}, \"as\": \"t\"}, {\"sleep\": 1}, "
+		"{\"cancel\": \"${t}\", \"message\": \"enough\"}, {\"await\": \"${t}\"}]",
 		"CancelledError", "enough");
 }
 
@@ -81,7 +91,9 @@ static void given_a_task_cancelled_before_its_first_step_when_awaited_then_its_b
 {
 	(void)state;
 	sim_expect_error(
-		"[{\"create_task\": [{\"yield\": \"never\"}], \"as\": \"t\"}, {\"cancel\": \"${t}\", \"message\": \"first\"}, {\"cancel\": \"${t}\", \"message\": \"last\"}, {\"await\": \"${t}\"}]",
+		"[{\"create_task\": [{\"yield\": \"never\"}], \"as\": \"t\"}, {\"cancel\": "
+		"\"${t}\", \"message\": \"first\"}, {\"cancel\": \"${t}\", \"message\": "
+		"\"last\"}, {\"await\": \"${t}\"}]",
 		"CancelledError", "last");
 }
 
@@ -93,7 +105,11 @@ static void given_a_cancel_of_a_task_that_awaits_another_then_the_other_is_cance
 
 	(void)sim_submit(
 		s,
-		"[{\"create_task\": [{\"sleep\": 10}, {\"yield\": \"never\"}], \"as\": \"inner\"}, {\"create_task\": {\"await\": \"${inner}\"}, \"as\": \"outer\"}, {\"sleep\": 1}, {\"cancel\": \"${outer}\"}, {\"gather\": [{\"await\": \"${inner}\"}, {\"await\": \"${outer}\"}], \"return_exceptions\": true, \"as\": \"r\"}, {\"yield\": \"${[r[0].type, r[1].type]}\"}]");
+		"[{\"create_task\": [{\"sleep\": 10}, {\"yield\": \"never\"}], \"as\": "
+		"\"inner\"}, {\"create_task\": {\"await\": \"${inner}\"}, \"as\": \"outer\"}, "
+		"{\"sleep\": 1}, {\"cancel\": \"${outer}\"}, {\"gather\": [{\"await\": "
+		"\"${inner}\"}, {\"await\": \"${outer}\"}], \"return_exceptions\": true, \"as\": "
+		"\"r\"}, {\"yield\": \"${[r[0].type, r[1].type]}\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[  1000ms] job 1 yield [\"CancelledError\",\"CancelledError\"]\n"
@@ -108,7 +124,10 @@ static void given_a_cancel_of_a_gather_when_children_sleep_then_they_are_cancell
 
 	(void)sim_submit(
 		s,
-		"[{\"create_task\": {\"gather\": [{\"sleep\": 5}, {\"sleep\": 6}]}, \"as\": \"g\"}, {\"sleep\": 1}, {\"cancel\": \"${g}\"}, {\"gather\": [{\"await\": \"${g}\"}], \"return_exceptions\": true, \"as\": \"r\"}, {\"yield\": \"${r[0].type}\"}]");
+		"[{\"create_task\": {\"gather\": [{\"sleep\": 5}, {\"sleep\": 6}]}, \"as\": "
+		"\"g\"}, {\"sleep\": 1}, {\"cancel\": \"${g}\"}, {\"gather\": [{\"await\": "
+		"\"${g}\"}], \"return_exceptions\": true, \"as\": \"r\"}, {\"yield\": "
+		"\"${r[0].type}\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[  1000ms] job 1 yield \"CancelledError\"\n"
@@ -128,7 +147,8 @@ static void given_a_job_cancel_when_it_sleeps_then_it_ends_cancelled_with_the_me
 
 	sim_expect(
 		s,
-		"[  3000ms] job 1 job.cancelled {\"type\":\"CancelledError\",\"message\":\"stop\",\"path\":\"/gather/0\"}\n");
+		"[  3000ms] job 1 job.cancelled "
+		"{\"type\":\"CancelledError\",\"message\":\"stop\",\"path\":\"/gather/0\"}\n");
 	sim_close(s);
 }
 
@@ -138,7 +158,8 @@ given_a_body_that_ends_with_a_cancelled_error_when_nobody_cancelled_the_job_then
 {
 	(void)state;
 	sim_expect_error(
-		"[{\"create_task\": {\"sleep\": 9}, \"as\": \"t\"}, {\"cancel\": \"${t}\"}, {\"await\": \"${t}\"}]",
+		"[{\"create_task\": {\"sleep\": 9}, \"as\": \"t\"}, {\"cancel\": \"${t}\"}, "
+		"{\"await\": \"${t}\"}]",
 		"CancelledError", "");
 }
 
@@ -163,7 +184,8 @@ static void given_lists_left_in_scratch_slots_when_one_handle_is_awaited_then_it
 	sim_expect_result(
 		"{\"def\":{\"f\":{\"params\":[\"n\"],\"do\":[{\"sleep\":\"${n}\"},{\"sleep\":0},{\"retur"
 		"n\":\"${n * 2}\"}]}},\"do\":[[{\"create_task\":{\"as_completed\":{\"yield\":\"${n "
-		"+ 1}\"},\"for\":\"n\",\"in\":\"${range(1)}\",\"limit\":3,\"as\":\"c3\",\"do\":[{\"yield\""
+		"+ "
+		"1}\"},\"for\":\"n\",\"in\":\"${range(1)}\",\"limit\":3,\"as\":\"c3\",\"do\":[{\"yield\""
 		":\"${c3}\"},{\"value\":\"${c3.result}\"}]},\"as\":\"t0\"},{\"as_completed\":[],\"as"
 		"\":\"c2\",\"do\":[{\"yield\":\"${c2}\"},{\"value\":\"${c2.result}\"}]},{\"create_tas"
 		"k\":{\"yield\":1},\"as\":\"t1\"},{\"value\":1}],[{\"call\":\"f\",\"args\":[4]},[[{\"yi"

@@ -74,7 +74,8 @@ static void given_sleep_until_a_time_ahead_when_run_then_it_ends_at_that_time(vo
 
 	(void)sim_submit(
 		s,
-		"[{\"sleep_until\": \"2023-11-14T22:13:25Z\"}, {\"yield\": 1}, {\"sleep_until\": \"2001-01-01T00:00:00Z\"}]");
+		"[{\"sleep_until\": \"2023-11-14T22:13:25Z\"}, {\"yield\": 1}, {\"sleep_until\": "
+		"\"2001-01-01T00:00:00Z\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[  5000ms] job 1 yield 1\n[  5000ms] job 1 job.completed null\n");
@@ -88,7 +89,8 @@ static void given_equal_deadlines_when_they_fire_then_the_first_armed_is_first(v
 
 	(void)sim_submit(
 		s,
-		"{\"as_completed\": {\"sleep\": 1, \"result\": \"${i}\"}, \"for\": \"i\", \"in\": [3, 1, 2], \"as\": \"c\", \"do\": {\"yield\": \"${c.result}\"}}");
+		"{\"as_completed\": {\"sleep\": 1, \"result\": \"${i}\"}, \"for\": \"i\", "
+		"\"in\": [3, 1, 2], \"as\": \"c\", \"do\": {\"yield\": \"${c.result}\"}}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 task.started /as_completed#0\n"
@@ -111,7 +113,8 @@ static void given_a_loop_of_yields_when_it_spins_then_the_clock_still_moves(void
 
 	(void)sim_submit(
 		s,
-		"[{\"gather\": [{\"sleep\": 1}, {\"do\": {\"sleep\": 0}, \"for\": \"i\", \"in\": \"${range(30000)}\"}]}, {\"value\": \"done\"}]");
+		"[{\"gather\": [{\"sleep\": 1}, {\"do\": {\"sleep\": 0}, \"for\": \"i\", \"in\": "
+		"\"${range(30000)}\"}]}, {\"value\": \"done\"}]");
 	/* Three times 10,000 ticks and a little: the journal holds the start and that many times. */
 	sim_run_until_idle(s);
 
