@@ -103,7 +103,7 @@ struct waiter {
 #define JOIN_CANCEL_REQUESTED 4u /* gather: its owner was cancelled */
 #define JOIN_TIMED_OUT 8u        /* as_completed */
 #define JOIN_TIMEOUT_ARMED 16u
-#define JOIN_LISTED 32u
+#define JOIN_HAS_TASKS 32u /* as_completed: some branches are tasks of others */
 
 struct join_run {
 	struct sched       sched;

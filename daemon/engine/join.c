@@ -152,14 +152,32 @@ static bool join_prepare(struct running *r, const struct join *spec, struct join
 static bool join_take(struct running *r, struct join_run *jr, struct task *t)
 {
 	jr->slots = value_list_append(&r->e->heap, jr->slots, value_retain(value_of_obj(t)));
-	if (jr->spec->kind == JOIN_AS_COMPLETED) {
+	if (jr->spec->kind == JOIN_GATHER)
+		return waiter_add(r->e, r->j, t, NULL, jr, jr->made);
+	jr->sched.obj.flags |= JOIN_HAS_TASKS;
+	return true;
+}
+
+/* as_completed listens to tasks only when all its branches have begun, and to each once; gather
+ * listens to each in its turn. It shows where a task has ended already. */
+static bool join_listen(struct running *r, struct join_run *jr)
+{
+	if (!(jr->sched.obj.flags & JOIN_HAS_TASKS))
+		return true;
+	for (uint32_t i = 0; i < jr->count; i++) {
+		struct task *t = task_of(value_list(jr->slots)->at[i]);
+
+		if (t->sched.obj.flags & TASK_OF_JOIN)
+			continue;
 		if (t->index == jr->serial) {
 			jr->expected--;
-			return true;
+			continue;
 		}
 		t->index = jr->serial;
+		if (!waiter_add(r->e, r->j, t, NULL, jr, i))
+			return false;
 	}
-	return waiter_add(r->e, r->j, t, NULL, jr, jr->made);
+	return true;
 }
 
 static bool join_spawn(struct running *r, struct join_run *jr, const struct branch *br)
@@ -277,7 +295,7 @@ enum step op_join(struct running *r, const struct op *op)
 		value_release(&r->e->heap, jr->items);
 		jr->items = VALUE_NONE;
 	}
-	if (!start_timeout(r, spec, jr))
+	if (!join_listen(r, jr) || !start_timeout(r, spec, jr))
 		return join_abandon(r, jr);
 	return join_wait(r, op, jr);
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs jobs of the job language on CPython's asyncio, under a virtual clock.
 
-Reads one job a line from standard input. For each it prints a line for every value that the job
+Reads one job a line from standard input: when to cancel it in milliseconds, or -1; a tab; the job.
+For each it prints a line for every value that the job
 yields, "TIME yield JSON", then "TIME completed JSON" or "TIME failed TYPE", then an empty line.
 TIME is in milliseconds since the start.
 
@@ -191,6 +192,7 @@ class Job:
         return [(key, branch, dict(env)) for key, branch in items]
 
     def start(self, node, op, env):
+        """The keys of the branches, and what asyncio is given for them."""
         limit = asyncio.Semaphore(node["limit"]) if "limit" in node else None
 
         async def limited(branch, scope):
@@ -200,11 +202,11 @@ class Job:
         keys, tasks = [], []
         for key, branch, scope in self.branches(node, op, env):
             if limit is not None:
-                task = asyncio.create_task(limited(branch, scope))
+                task = limited(branch, scope)
             elif isinstance(branch, dict) and list(branch) == ["await"]:
                 task = scan(branch["await"], scope)
             else:
-                task = asyncio.create_task(self.node(branch, scope))
+                task = self.node(branch, scope)
             keys.append(key)
             tasks.append(task)
         return keys, tasks
@@ -218,6 +220,7 @@ class Job:
 
     async def op_as_completed(self, node, env):
         keys, tasks = self.start(node, "as_completed", env)
+        tasks = [asyncio.ensure_future(t) for t in tasks]
         first = {}
         for key, task in zip(keys, tasks):
             first.setdefault(task, key)
@@ -238,11 +241,13 @@ class Return(Exception):
         self.value = value
 
 
-def run(spec):
+def run(spec, cancel_at):
     job = Job(spec)
     loop = VirtualLoop()
     events.set_event_loop(loop)
     task = loop.create_task(job.main())
+    if cancel_at >= 0:
+        loop.call_at(cancel_at / 1000, task.cancel)
     try:
         value = loop.run_until_complete(task)
         end = "completed " + json.dumps(plain(value), separators=(",", ":"))
@@ -263,7 +268,8 @@ def main():
     import logging
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
-        print("\n".join(run(json.loads(line))) + "\n", flush=True)
+        cancel_at, spec = line.split("\t")
+        print("\n".join(run(json.loads(spec), int(cancel_at))) + "\n", flush=True)
 
 
 main()

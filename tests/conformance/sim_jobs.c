@@ -3,6 +3,9 @@
  *
  *	sim_jobs make FIRST COUNT	prints the job of each seed, one a line
  *	sim_jobs run			reads jobs, one a line; prints what asyncio_run.py prints
+ *
+ * A line is the moment at which the job is cancelled from outside, in milliseconds, or -1; a tab; the
+ * job. That moment is never one at which something else happens.
  */
 #include "tests/sim/gen.h"
 #include "tests/sim/sim.h"
@@ -21,7 +24,9 @@ static void make(uint64_t first, uint64_t count)
 
 		buf_clear(&spec);
 		gen_job(&spec, &r);
-		printf("%.*s\n", (int)spec.bytes, spec.at);
+		printf("%d\t%.*s\n",
+		       rng_below(&r, 2) == 0 ? (int)rng_below(&r, 6) * 1000 + 500 : -1,
+		       (int)spec.bytes, spec.at);
 	}
 	buf_close(&spec);
 }
@@ -36,7 +41,7 @@ static void write_output(struct sim *s, const struct engine_out *o)
 	if (o->kind == ENGINE_YIELD || o->kind == ENGINE_JOB_COMPLETED) {
 		buf_add_text(&b, o->kind == ENGINE_YIELD ? "yield " : "completed ");
 		value_write_json(&b, o->data);
-	} else if (o->kind == ENGINE_JOB_FAILED) {
+	} else if (o->kind == ENGINE_JOB_FAILED || o->kind == ENGINE_JOB_CANCELLED) {
 		type = value_dict_get(o->data, "type", 4);
 		buf_addf(&b, "failed %s", value_text(type)->at);
 	} else {
@@ -54,9 +59,16 @@ static void run(void)
 
 	while (getline(&line, &room, stdin) > 0) {
 		struct sim *s = sim_open();
+		char       *spec = strchr(line, '\t');
+		int         cancel_at = atoi(line);
+		uint64_t    job;
 
 		s->on_output = write_output;
-		(void)sim_submit(s, line);
+		job = sim_submit(s, spec);
+		if (cancel_at >= 0) {
+			sim_advance(s, cancel_at * GD_NSEC_PER_MSEC);
+			sim_cancel(s, job, "");
+		}
 		sim_run_until_idle(s);
 		printf("\n");
 		sim_close(s);

@@ -15,10 +15,8 @@ static void given_a_gather_when_children_end_in_another_order_then_results_are_i
 	(void)state;
 	struct sim *s = sim_open();
 
-	(void)sim_submit(
-		s,
-		"{\"gather\": [{\"sleep\": 0.03, \"result\": \"a\"}, {\"sleep\": 0.01, "
-		"\"result\": \"b\"}]}");
+	(void)sim_submit(s, "{\"gather\": [{\"sleep\": 0.03, \"result\": \"a\"}, {\"sleep\": 0.01, "
+	                    "\"result\": \"b\"}]}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[    30ms] job 1 job.completed [\"a\",\"b\"]\n");
@@ -75,10 +73,9 @@ static void given_as_completed_when_branches_end_then_completion_order(void **st
 	struct sim *s = sim_open();
 
 	(void)sim_submit(
-		s,
-		"{\"as_completed\": {\"slow\": {\"sleep\": 3, \"result\": \"c\"}, \"quick\": "
-		"{\"sleep\": 1, \"result\": \"a\"}, \"past\": {\"sleep\": -1, \"result\": "
-		"\"z\"}}}");
+		s, "{\"as_completed\": {\"slow\": {\"sleep\": 3, \"result\": \"c\"}, \"quick\": "
+		   "{\"sleep\": 1, \"result\": \"a\"}, \"past\": {\"sleep\": -1, \"result\": "
+		   "\"z\"}}}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 task.started /as_completed/slow\n"
@@ -109,19 +106,17 @@ static void given_as_completed_of_nothing_when_run_then_an_empty_list(void **sta
 static void given_the_same_handle_twice_when_as_completed_then_one_completion(void **state)
 {
 	(void)state;
-	sim_expect_result(
-		"[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, "
-		"{\"as_completed\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
-		"[\"t\"]");
+	sim_expect_result("[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, "
+	                  "{\"as_completed\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
+	                  "[\"t\"]");
 }
 
 static void given_the_same_handle_twice_when_gathered_then_its_result_twice(void **state)
 {
 	(void)state;
-	sim_expect_result(
-		"[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, "
-		"{\"gather\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
-		"[\"t\",\"t\"]");
+	sim_expect_result("[{\"create_task\": {\"sleep\": 1, \"result\": \"t\"}, \"as\": \"t\"}, "
+	                  "{\"gather\": [{\"await\": \"${t}\"}, {\"await\": \"${t}\"}]}]",
+	                  "[\"t\",\"t\"]");
 }
 
 static void given_as_completed_with_a_timeout_when_it_passes_then_the_consumer_gets_a_timeout_error(
@@ -143,10 +138,9 @@ static void given_a_timeout_of_zero_when_branches_do_not_wait_then_they_are_too_
 static void given_many_children_when_gathered_then_all_results_are_there(void **state)
 {
 	(void)state;
-	sim_expect_result(
-		"[{\"gather\": {\"sleep\": \"${n % 5}\"}, \"for\": \"n\", \"in\": "
-		"\"${range(100000)}\", \"as\": \"r\"}, {\"return\": \"${len(r)}\"}]",
-		"100000");
+	sim_expect_result("[{\"gather\": {\"sleep\": \"${n % 5}\"}, \"for\": \"n\", \"in\": "
+	                  "\"${range(100000)}\", \"as\": \"r\"}, {\"return\": \"${len(r)}\"}]",
+	                  "100000");
 }
 
 static void given_a_limit_of_zero_when_run_then_a_value_error(void **state)
@@ -156,6 +150,26 @@ static void given_a_limit_of_zero_when_run_then_a_value_error(void **state)
 		"[{\"set\": {\"l\": 0}}, {\"gather\": {\"value\": 1}, \"for\": \"n\", \"in\": "
 		"[1], \"limit\": \"${l}\"}]",
 		"ValueError", "\\\"limit\\\" wants a whole number of at least 1");
+}
+
+static void given_a_task_that_has_ended_among_the_branches_when_begun_then_the_others_step_first(
+	void **state)
+{
+	struct sim *s = sim_open();
+
+	(void)state;
+	(void)sim_submit(
+		s,
+		"{\"events\": \"job\", \"do\": [{\"create_task\": {\"value\": 0}, \"as\": \"t\"},"
+		" {\"sleep\": 1}, {\"as_completed\": [{\"await\": \"${t}\"}, [{\"sleep\": 0}, {\"yield\": \"step\"}]],"
+		" \"as\": \"c\", \"do\": {\"yield\": \"${c.index}\"}}]}");
+	sim_run_until_idle(s);
+
+	sim_expect(s, "[  1000ms] job 1 yield \"step\"\n"
+	              "[  1000ms] job 1 yield 0\n"
+	              "[  1000ms] job 1 yield 1\n"
+	              "[  1000ms] job 1 job.completed [null,null]\n");
+	sim_close(s);
 }
 
 int main(void)
@@ -180,6 +194,8 @@ int main(void)
 			given_a_timeout_of_zero_when_branches_do_not_wait_then_they_are_too_late_all_the_same),
 		cmocka_unit_test(given_many_children_when_gathered_then_all_results_are_there),
 		cmocka_unit_test(given_a_limit_of_zero_when_run_then_a_value_error),
+		cmocka_unit_test(
+			given_a_task_that_has_ended_among_the_branches_when_begun_then_the_others_step_first),
 	};
 
 	return cmocka_run_group_tests_name("join", tests, NULL, NULL);
