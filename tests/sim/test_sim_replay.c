@@ -121,6 +121,30 @@ static void given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used(
 	sim_close(o.sim);
 }
 
+/* Closing checks that every frame was given back. */
+static void given_random_jobs_under_way_when_the_engine_is_closed_then_nothing_is_left(void **state)
+{
+	struct buf spec = { 0 };
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS_DEFAULT; seed++) {
+		struct rng  r = { seed };
+		struct sim *s = sim_open();
+		uint64_t    job;
+
+		buf_clear(&spec);
+		gen_job(&spec, &r);
+		buf_add_byte(&spec, '\0');
+		engine_set_budget(s->engine, 1 + rng_below(&r, 40));
+		job = sim_submit(s, spec.at);
+		sim_advance(s, (gd_nsec)rng_below(&r, 4000) * GD_NSEC_PER_MSEC);
+		if (rng_below(&r, 2) == 0)
+			engine_forget(s->engine, job);
+		sim_close(s);
+	}
+	buf_close(&spec);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +152,8 @@ int main(void)
 			given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript_is_the_same),
 		cmocka_unit_test(
 			given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used),
+		cmocka_unit_test(
+			given_random_jobs_under_way_when_the_engine_is_closed_then_nothing_is_left),
 	};
 
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
