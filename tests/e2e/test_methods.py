@@ -95,6 +95,24 @@ def given_job_submit_with_arguments_and_names_then_job_get_shows_them():
 
 
 @test
+def given_a_loop_then_the_job_runs_there_whoever_submits_it():
+    daemon, wires = both()
+    count = len(wires[0].call("server.info")["loops"])
+    for wire in wires:
+        for number in range(count):
+            before = wire.call("server.info")["loops"][number]["jobs"]
+            done = wire.call("job.run", spec=[{"sleep": 0.01}, {"value": number}], loop=number)
+            equal((done["status"], done["result"]), ("completed", number))
+            wire.call("job.submit", spec=FOREVER, loop=number)
+            until(lambda: wire.call("server.info")["loops"][number]["jobs"] == before + 1)
+        first = wire.call("job.submit", spec={"loop": "night", "do": FOREVER})["id"]
+        again = wire.call("job.submit", spec=FOREVER, loop="night")["id"]
+        equal(first % count, again % count)
+        refused("InvalidParams", wire.call, "job.submit", spec=FOREVER, loop=count)
+        refused("LimitExceeded", wire.call, "job.submit", spec={"loop": 99, "do": FOREVER})
+
+
+@test
 def given_several_specs_then_each_has_its_own_answer():
     _, wires = both()
     for wire in wires:
