@@ -238,3 +238,14 @@ enum expr_kind bench_kind(void)
 {
 	return bench.kind;
 }
+
+void bench_expect_all(const struct example *examples, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *got = bench_eval(examples[i].source);
+
+		if (strcmp(got, examples[i].expected) != 0)
+			fail_msg("%s\n  gives    %s\n  expected %s", examples[i].source, got,
+			         examples[i].expected);
+	}
+}

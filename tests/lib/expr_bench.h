@@ -26,4 +26,13 @@ const char    *bench_starved(const char *json, size_t count, bool *has_ended);
 /* The kind that it was compiled to, of the last one that had no problems. */
 enum expr_kind bench_kind(void);
 
+struct example {
+	const char *source;   /* inside a ${...} of its own */
+	const char *expected; /* as bench_eval() tells it */
+};
+
+/* Fails the running test at the first example that gives something else. */
+void bench_expect_all(const struct example *examples, size_t count);
+#define EXPECT_ALL(table) bench_expect_all(table, sizeof(table) / sizeof(table)[0])
+
 #endif

@@ -13,11 +13,6 @@
 /* It uses the headers above and includes none. */
 #include <cmocka.h>
 
-struct example {
-	const char *source;
-	const char *expected;
-};
-
 /* clang-format off */
 static const struct example LITERALS[] = {
 	{ "1", "1" },
@@ -331,19 +326,6 @@ static const struct example OWN[] = {
 };
 
 /* clang-format on */
-
-static void expect_all(const struct example *examples, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *got = bench_eval(examples[i].source);
-
-		if (strcmp(got, examples[i].expected) != 0)
-			fail_msg("%s\n  gives    %s\n  expected %s", examples[i].source, got,
-			         examples[i].expected);
-	}
-}
-
-#define EXPECT_ALL(table) expect_all(table, sizeof(table) / sizeof(table)[0])
 
 static void given_literals_then_they_are_read_as_in_python(void **state)
 {

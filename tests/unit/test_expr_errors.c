@@ -12,11 +12,6 @@
 /* It uses the headers above and includes none. */
 #include <cmocka.h>
 
-struct example {
-	const char *source;
-	const char *expected;
-};
-
 /* clang-format off */
 static const struct example RAISING[] = {
 	{ "1 / e['x']", "KeyError: 'x'" },
@@ -137,19 +132,6 @@ static const struct example HANDLES[] = {
 	{ "[1 for x in task]", "TypeError: a task handle cannot be iterated" },
 };
 /* clang-format on */
-
-static void expect_all(const struct example *examples, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *got = bench_eval(examples[i].source);
-
-		if (strcmp(got, examples[i].expected) != 0)
-			fail_msg("%s\n  gives    %s\n  expected %s", examples[i].source, got,
-			         examples[i].expected);
-	}
-}
-
-#define EXPECT_ALL(table) expect_all(table, sizeof(table) / sizeof(table)[0])
 
 static void given_a_fault_then_type_and_message_say_what_was_wrong(void **state)
 {
