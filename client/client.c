@@ -214,3 +214,19 @@ enum gd_err client_whole_value(struct session *s, json_int_t id, const char *pat
 	return *whole != NULL ? GD_OK
 	                      : gd_fail(why, GD_INTERNAL, "the daemon sent a damaged result");
 }
+
+int client_ask(const struct options *o, const char *method, json_t *params, json_t **result)
+{
+	struct gd_error why = { .code = GD_OK };
+	enum gd_err     rc;
+	int             exit_code;
+	struct session *s = client_open(o, &exit_code);
+
+	if (s != NULL) {
+		rc = session_call(s, method, params, result, &why);
+		exit_code = rc == GD_OK ? CLIENT_DONE : client_fail(s, rc, &why);
+	}
+	session_close(s);
+	json_decref(params);
+	return exit_code;
+}

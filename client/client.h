@@ -59,15 +59,18 @@ int client_exit_for_status(const char *status);
 
 /* Opens the session that the options name. On failure the words are printed, `*exit_code` is set
  * and NULL returned. */
-struct session          *client_open(const struct options *o, int *exit_code);
+struct session *client_open(const struct options *o, int *exit_code);
+/* One call in a session of its own: CLIENT_DONE with `*result`, a new reference, or the exit code
+ * after words. `params` is taken. */
+int     client_ask(const struct options *o, const char *method, json_t *params, json_t **result);
 /* A job id; prints why not and returns false. */
-bool                     client_parse_id(const char *text, json_int_t *id);
+bool    client_parse_id(const char *text, json_int_t *id);
 /* The operands as a list of ids, new; NULL after words. */
-json_t                  *client_parse_ids(const struct options *o);
+json_t *client_parse_ids(const struct options *o);
 /* Prints a document to stdout: compact with --json, indented otherwise. */
-void                     client_print_document(const struct options *o, const json_t *document);
+void    client_print_document(const struct options *o, const json_t *document);
 /* One compact line. */
-void                     client_print_line(const json_t *document);
+void    client_print_line(const json_t *document);
 /* Reads a whole result with job.result, in as many calls as it takes; `*text` is malloc'd and
  * terminated. `path` may be NULL. */
 GD_NODISCARD enum gd_err client_read_result(struct session *s, json_int_t id, const char *path,

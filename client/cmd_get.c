@@ -61,24 +61,14 @@ static json_t *make_params(const struct options *o, json_int_t id)
 
 int cmd_get(const struct options *o)
 {
-	struct gd_error why = { .code = GD_OK };
-	json_t         *params, *job = NULL;
-	json_int_t      id;
-	enum gd_err     rc;
-	int             exit_code;
-	struct session *s;
+	json_t    *job = NULL;
+	json_int_t id;
+	int        exit_code;
 
 	if (!client_parse_id(o->operands[0], &id))
 		return CLIENT_USAGE;
-	s = client_open(o, &exit_code);
-	if (s == NULL)
-		return exit_code;
-	params = make_params(o, id);
-	rc = session_call(s, "job.get", params, &job, &why);
-	json_decref(params);
-	exit_code = rc == GD_OK ? CLIENT_DONE : client_fail(s, rc, &why);
-	session_close(s);
-	if (rc != GD_OK)
+	exit_code = client_ask(o, "job.get", make_params(o, id), &job);
+	if (exit_code != CLIENT_DONE)
 		return exit_code;
 	if (options_has(o, OPTION_JSON))
 		client_print_line(job);

@@ -55,25 +55,15 @@ static void print_stack(const struct options *o, const json_t *stack)
 
 int cmd_stack(const struct options *o)
 {
-	struct gd_error why = { .code = GD_OK };
-	json_t         *params, *result = NULL;
-	json_int_t      id;
-	enum gd_err     rc;
-	int             exit_code;
-	struct session *s;
+	json_t    *result = NULL;
+	json_int_t id;
+	int        exit_code;
 
 	if (!client_parse_id(o->operands[0], &id))
 		return CLIENT_USAGE;
-	s = client_open(o, &exit_code);
-	if (s == NULL)
-		return exit_code;
-	params = json_pack("{s:I}", "id", id);
-	rc = session_call(s, "job.stack", params, &result, &why);
-	json_decref(params);
-	exit_code = rc == GD_OK ? CLIENT_DONE : client_fail(s, rc, &why);
-	if (rc == GD_OK)
+	exit_code = client_ask(o, "job.stack", json_pack("{s:I}", "id", id), &result);
+	if (exit_code == CLIENT_DONE)
 		print_stack(o, json_object_get(result, "stack"));
 	json_decref(result);
-	session_close(s);
 	return exit_code;
 }

@@ -86,7 +86,6 @@ bool rpc_bool(struct rpc_params *p, const char *name, bool *out);
 /* An integer; never a fraction, not even 1.0. */
 bool rpc_u64(struct rpc_params *p, const char *name, uint64_t min, uint64_t max, uint64_t *out);
 bool rpc_u32(struct rpc_params *p, const char *name, uint32_t min, uint32_t max, uint32_t *out);
-bool rpc_i64(struct rpc_params *p, const char *name, int64_t min, int64_t max, int64_t *out);
 /* Any number of seconds from 0 to `seconds_max`, as a length. */
 bool rpc_seconds(struct rpc_params *p, const char *name, uint32_t seconds_max, gd_nsec *out);
 /* A moment: seconds since the epoch, or RFC 3339 text with its offset. */

@@ -168,13 +168,6 @@ bool rpc_bool(struct rpc_params *p, const char *name, bool *out)
 	return true;
 }
 
-bool rpc_i64(struct rpc_params *p, const char *name, int64_t min, int64_t max, int64_t *out)
-{
-	const json_t *value = look_up(p, name);
-
-	return value != NULL && take_i64(p, name, -1, value, min, max, out);
-}
-
 bool rpc_u64(struct rpc_params *p, const char *name, uint64_t min, uint64_t max, uint64_t *out)
 {
 	const json_t *value = look_up(p, name);

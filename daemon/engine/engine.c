@@ -398,14 +398,6 @@ void engine_close(struct engine *e)
 	free(e);
 }
 
-void engine_forget(struct engine *e, uint64_t id)
-{
-	struct job *j = job_find(e, id);
-
-	if (j != NULL)
-		job_drop(e, j);
-}
-
 void engine_set_budget(struct engine *e, uint32_t steps)
 {
 	e->budget = steps;
@@ -439,9 +431,4 @@ bool engine_job_info(const struct engine *e, uint64_t id, struct engine_job_info
 		return false;
 	*out = (struct engine_job_info){ j->tasks_live, j->tasks_done, j->now, j->wants_now };
 	return true;
-}
-
-uint32_t engine_job_count(const struct engine *e)
-{
-	return e->job_count;
 }

@@ -86,9 +86,6 @@ bool                     engine_is_behind(const struct engine *e);
 /* The soonest deadline; false when there is none. */
 bool                     engine_next_due(const struct engine *e, gd_nsec *due);
 
-/* Drops a job without a word: what it held is freed. For jobs that must not run here. */
-void engine_forget(struct engine *e, uint64_t job);
-
 /* Values for inputs (arguments, messages) are made on this heap. */
 struct value_heap *engine_heap(struct engine *e);
 
@@ -99,7 +96,6 @@ struct engine_job_info {
 	bool     wants_now; /* ENGINE_WANT_NOW was put out and not answered yet */
 };
 bool     engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
-uint32_t engine_job_count(const struct engine *e);
 
 /* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
  * creation order, at most `limit` rows. False when the job is not here. */

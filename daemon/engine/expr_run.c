@@ -61,7 +61,6 @@ const char *expr_type_name(struct value v)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
-	case VALUE_T_SCOPE:
 		return "task handle";
 	case VALUE_T_NONE:
 		break;

@@ -106,7 +106,6 @@ void engine_free_object(struct value_heap *h, struct vobj *obj)
 	case VALUE_T_DICT:
 	case VALUE_T_BIGINT:
 	case VALUE_T_RANGE:
-	case VALUE_T_SCOPE:
 		break;
 	}
 	CHECK_NEVER("no engine object");

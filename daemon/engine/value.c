@@ -81,7 +81,6 @@ static size_t object_bytes(const struct vobj *obj)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
-	case VALUE_T_SCOPE:
 		break;
 	}
 	CHECK_NEVER("object_bytes: not an object of this module");

@@ -45,8 +45,7 @@ enum value_type {
 	VALUE_T_RANGE,
 	VALUE_T_TASK, /* a handle: the task itself, counted */
 	VALUE_T_JOIN, /* engine objects below: see coro.h */
-	VALUE_T_WAITER,
-	VALUE_T_SCOPE
+	VALUE_T_WAITER
 };
 
 #define VALUE_IMMORTAL UINT32_MAX

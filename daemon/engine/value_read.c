@@ -73,7 +73,6 @@ bool value_is_true(struct value v)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
-	case VALUE_T_SCOPE:
 		break;
 	}
 	return true;
@@ -304,7 +303,6 @@ static void write_below(struct buf *b, struct value v, uint32_t depth)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
-	case VALUE_T_SCOPE:
 		break;
 	}
 	CHECK_NEVER("value_write_json: not data");

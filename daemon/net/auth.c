@@ -54,15 +54,6 @@ unsigned auth_role_scopes(enum token_role role)
 	CHECK_NEVER("auth: unknown role");
 }
 
-const char *auth_scope_name(enum auth_scope scope)
-{
-	for (size_t i = 0; i < SCOPE_COUNT; i++) {
-		if (scope_names[i].scope == scope)
-			return scope_names[i].name;
-	}
-	CHECK_NEVER("auth: not one scope");
-}
-
 void auth_write_scopes(struct buf *b, unsigned scopes)
 {
 	const char *comma = "";

@@ -47,10 +47,9 @@ struct principal {
 /* True when all of `scopes` are there; none asked for is always granted. */
 bool principal_may(const struct principal *p, unsigned scopes);
 
-unsigned    auth_role_scopes(enum token_role role);
-const char *auth_scope_name(enum auth_scope scope); /* "observe:own"; static storage */
+unsigned auth_role_scopes(enum token_role role);
 /* ["submit","observe:own"] */
-void        auth_write_scopes(struct buf *b, unsigned scopes);
+void     auth_write_scopes(struct buf *b, unsigned scopes);
 
 /* A peer on a Unix socket. Root and the daemon's own user are admins, others submitters: that they
  * could connect is the permission of the socket. Errors: GD_SYS, GD_UNAUTHORIZED for uid 65534, which
