@@ -1,78 +1,53 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
+#include "daemon/engine/ops.h"
 
-static void wake_consumer(struct job *j, struct join_run *jr)
+void as_completed_child_done(struct engine *e, struct join_run *jr, uint32_t index)
 {
-	if (jr->owner != NULL && jr->owner->sched.obj.state == TASK_JOINING) {
-		jr->owner->sched.obj.state = TASK_READY;
-		ready_push(j, &jr->owner->sched);
-	}
-}
-
-void join_timed_out(struct engine *e, struct job *j, struct join_run *jr)
-{
-	(void)e;
-	jr->sched.obj.flags &= (uint8_t)~JOIN_TIMEOUT_ARMED;
-	if (jr->done == jr->expected)
-		return;
-	jr->sched.obj.flags |= JOIN_TIMED_OUT;
-	wake_consumer(j, jr);
-}
-
-void join_child_done(struct engine *e, struct job *j, struct join_run *jr, uint32_t index,
-                     struct task *t)
-{
+	join_set_ended(jr, index);
 	if (jr->sched.obj.flags & JOIN_TIMED_OUT)
 		return;
 	jr->done++;
-	if (jr->spec->kind == JOIN_GATHER) {
-		gather_child_done(e, j, jr, index, t);
-		return;
-	}
 	jr->finished[jr->finished_count++] = index;
-	if (jr->done == jr->expected && (jr->sched.obj.flags & JOIN_TIMEOUT_ARMED)) {
-		timer_heap_disarm(&e->timers, &jr->sched.at.timer);
-		jr->sched.obj.flags &= (uint8_t)~JOIN_TIMEOUT_ARMED;
-	}
-	wake_consumer(j, jr);
+	if (jr->done == jr->expected)
+		join_disarm(e, jr);
+	join_wake_owner(jr);
 }
 
-/* {name, result} or {index, result} of a finished branch; raises its exception. */
-static enum step take_completion(struct running *r, const struct op *op, struct join_run *jr)
+struct value join_completion(struct running *r, struct join_run *jr, uint32_t index,
+                             struct value result)
 {
 	struct value_heap *h = &r->e->heap;
-	uint32_t           index = jr->finished[jr->finished_taken++];
-	struct value       handle = value_list(jr->slots)->at[index];
-	struct task       *t = task_of(handle);
-	struct value       out;
+	struct value       out = value_dict_new(h, 2);
 
-	value_list(jr->slots)->at[index] = VALUE_NULL;
-	if (t->sched.obj.flags & TASK_FAILED) {
-		(void)raise_value(r, value_retain(t->result));
-		value_release(h, handle);
-		return STEP_RAISED;
-	}
-	out = value_dict_new(h, 2);
 	if (jr->spec->flags & JOIN_OBJECT)
 		out = value_dict_put(
 			h, out, value_text_new(h, "name", 4),
 			value_retain(join_branch(r->j->program, jr->spec, index)->name));
 	else
 		out = value_dict_put(h, out, value_text_new(h, "index", 5), value_int(h, index));
-	out = value_dict_put(h, out, value_text_new(h, "result", 6), value_retain(t->result));
-	value_release(h, handle);
-	slot_set(r, op->dst, out);
-	return STEP_NEXT;
+	return value_dict_put(h, out, value_text_new(h, "result", 6), result);
+}
+
+/* The next completion; raises the exception of a branch that failed. */
+static enum step take_completion(struct running *r, const struct op *op, struct join_run *jr)
+{
+	uint32_t     index = jr->finished[jr->finished_taken++];
+	struct value handle = value_list(jr->slots)->at[index], result = VALUE_NONE;
+	enum step    step = outcome_of(r, task_of(handle), &result);
+
+	value_list(jr->slots)->at[index] = VALUE_NULL;
+	value_release(&r->e->heap, handle);
+	if (step == STEP_NEXT)
+		slot_set(r, op->dst, join_completion(r, jr, index, result));
+	return step;
 }
 
 enum step op_join_next(struct running *r, const struct op *op)
 {
 	struct join_run *jr = (struct join_run *)(void *)value_obj(r->t->top->slots[op->b]);
 
-	if (r->t->waiting_on != NULL) {
-		r->t->waiting_on = NULL;
-		jr->owner = NULL;
-		sched_release(r->e, &jr->sched); /* the slot keeps it */
-	}
+	if (r->t->waiting_on != NULL)
+		join_leave(r, jr); /* the slot keeps it */
 	if (jr->finished_taken < jr->finished_count)
 		return take_completion(r, op, jr);
 	if (jr->finished_taken == jr->expected) {
@@ -83,9 +58,6 @@ enum step op_join_next(struct running *r, const struct op *op)
 	if (jr->sched.obj.flags & JOIN_TIMED_OUT)
 		return raise_text(r, "TimeoutError", "%u of %u branches were not done in time",
 		                  jr->expected - jr->finished_taken, jr->expected);
-	jr->owner = r->t;
 	jr->sched.obj.refs++;
-	r->t->waiting_on = &jr->sched;
-	r->t->sched.obj.state = TASK_JOINING;
-	return STEP_WAIT;
+	return join_wait(r, jr);
 }

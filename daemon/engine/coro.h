@@ -2,14 +2,18 @@
  * coro.h - what an engine is made of inside: tasks, frames, joins, waiters, jobs.
  *
  * A task is a coroutine that the loop can resume: asyncio's Task. Its frames are the bodies it is
- * in: the outermost lies inside the task, a called def adds one. A join is a gather or an
- * as_completed under way. A waiter is a done-callback that somebody left on a task.
+ * in: the outermost lies inside the task, a called def adds one, and so does a generator while it
+ * runs for its consumer. A join is a combinator under way (join.h). A waiter is a done-callback
+ * that somebody left on a task.
  *
  *      READY --step--> RUNNING --sleep--> SLEEPING --timer--> READY
  *        ^                |  |--await--> AWAITING --its task ended (steps at once)--> RUNNING
- *        |                |  |--gather, next completion--> JOINING --join--> READY
- *        |                |  `--limit of its join--> LIMITED --permit--> READY
+ *        |                |  `--combinator, next completion--> JOINING --join--> READY
+ *        |                |--before its first op: `after` --> HELD --siblings done--> READY
+ *        |                |                       `limit` --> LIMITED --permit--> READY
  *        `----------------'--end, error, cancel--> DONE
+ *
+ * A task in the ready queue is READY, or THROWN: then it raises `result` when it steps.
  *
  * Whatever can stand in a job's ready queue or have a deadline begins with a struct sched. The
  * ready queue is FIFO and takes the ticks that asyncio takes: a task that ends stands in it once
@@ -39,20 +43,24 @@ enum task_state {
 	TASK_READY,
 	TASK_RUNNING,
 	TASK_SLEEPING,
-	TASK_AWAITING, /* waiting_on: a waiter */
-	TASK_JOINING,  /* waiting_on: a join */
-	TASK_LIMITED,  /* waits for a permit of its join */
+	TASK_AWAITING,  /* waiting_on: a waiter */
+	TASK_JOINING,   /* waiting_on: a join */
+	TASK_ACQUIRING, /* waits for a permit of a semaphore outside */
+	TASK_LIMITED,   /* waits for a permit of its join */
+	TASK_HELD,      /* waits for its siblings (`after`) */
+	TASK_THROWN,
 	TASK_DONE
 };
 
 /* obj.flags of a task */
-#define TASK_FAILED 1u      /* ended with an exception, which is `result` */
-#define TASK_CANCELLED 2u   /* FAILED, and the exception is a CancelledError */
-#define TASK_MUST_CANCEL 4u /* CancelledError is raised when it next steps */
-#define TASK_STARTED 8u     /* its body has begun */
-#define TASK_HAS_PERMIT 16u /* of its join's limit */
-#define TASK_OF_JOIN 32u    /* `callbacks` is its join */
-#define TASK_RETRY_OP 64u   /* the op at pc runs again on resumption */
+#define TASK_FAILED 1u       /* ended with an exception, which is `result` */
+#define TASK_CANCELLED 2u    /* FAILED, and the exception is a CancelledError */
+#define TASK_MUST_CANCEL 4u  /* CancelledError is raised when it next steps */
+#define TASK_STARTED 8u      /* its body has begun */
+#define TASK_HAS_PERMIT 16u  /* of its join's limit */
+#define TASK_OF_JOIN 32u     /* `callbacks` is its join */
+#define TASK_RETRY_OP 64u    /* the op at pc runs again on resumption */
+#define TASK_WAIT_ENDED 128u /* MUST_CANCEL, and its wait was ended by that cancel */
 
 struct frame {
 	struct frame *caller; /* owned; NULL for the outermost */
@@ -69,6 +77,7 @@ struct task_extra {
 		base; /* address of the op that made it, when that holds rounds; else VALUE_NONE */
 	struct value cancel_message;
 	uint32_t     base_node; /* that op's node */
+	uint32_t     cancels;   /* asyncio's cancelling(), in programs where it can be seen */
 	bool         is_listed;
 };
 
@@ -78,59 +87,63 @@ struct task {
 	struct frame *top;
 	struct sched *
 		callbacks; /* TASK_OF_JOIN: its join (counted); else the last struct waiter of a ring */
-	struct value  result; /* DONE: result or exception. SLEEPING: what the sleep will give */
-	struct sched *waiting_on;  /* AWAITING, JOINING: counted */
-	struct task_extra *extra;  /* owned; NULL for most */
-	uint32_t           index;  /* branch of its join; otherwise the number of the last
+	struct value       result; /* DONE: result or exception. SLEEPING: what the sleep will give.
+	                       * THROWN: the exception. Before its first op: how many of the siblings
+	                       * that it waits for are done. While undos run: a cancel to raise then */
+	struct sched      *waiting_on; /* AWAITING, JOINING: counted */
+	struct task_extra *extra;      /* owned; NULL for most */
+	uint32_t           index;      /* branch of its join; otherwise the number of the last
 	                                * as_completed that took it (see join.c) */
-	uint32_t           serial; /* counts the job's tasks; creation order */
-	struct frame       frame;  /* the outermost */
+	uint32_t           serial;     /* counts the job's tasks; creation order */
+	struct frame       frame;      /* the outermost */
 };
 
 /* A done-callback. Either `awaiter` waits, or branch `index` of `join` is counted. */
 struct waiter {
 	struct sched     sched;
-	struct waiter   *next;    /* in the ring of task->callbacks */
-	struct task     *on;      /* counted */
-	struct task     *awaiter; /* borrowed: it cannot end while it waits */
-	struct join_run *join;    /* counted */
+	struct waiter   *prev, *next; /* in the ring of task->callbacks; NULL: in none */
+	struct task     *on;          /* counted */
+	struct task     *awaiter;     /* borrowed: it cannot end while it waits */
+	struct join_run *join;        /* counted */
 	uint32_t         index;
 };
 
-/* obj.flags of a join */
-#define JOIN_SETTLED 1u          /* gather: the outcome is fixed */
-#define JOIN_FAILED 2u           /* gather: the outcome is an exception */
-#define JOIN_CANCEL_REQUESTED 4u /* gather: its owner was cancelled */
-#define JOIN_TIMED_OUT 8u        /* as_completed */
-#define JOIN_TIMEOUT_ARMED 16u
-#define JOIN_HAS_TASKS 32u /* as_completed: some branches are tasks of others */
+struct join_run; /* join.h */
 
-struct join_run {
-	struct sched       sched;
-	struct job        *job;
-	const struct join *spec;
-	struct task       *owner;       /* waits for it now; NULL: nobody does */
-	struct join_run   *prev, *next; /* the job's joins */
-	struct value       slots;       /* list: a task while it runs, then (gather) its result */
-	struct value       items;   /* what the branches are made from; VALUE_NONE when listed */
-	struct value       outcome; /* gather: exception */
-	struct value       base;    /* as task_extra.base, for its branches */
-	uint32_t           base_node;
-	uint32_t          *finished; /* as_completed: indexes in completion order; owned */
-	uint32_t           finished_count, finished_taken;
-	uint32_t           count;    /* branches in all */
-	uint32_t           made;     /* branches begun */
-	uint32_t           expected; /* completions to come in all: `count` less duplicates */
-	uint32_t           done;
-	uint32_t           permits; /* UINT32_MAX: no limit */
-	uint32_t           next_limited;
-	uint32_t           serial;
+/* A `timeout` under way: asyncio.timeout(). */
+struct timeout_run {
+	struct sched sched; /* obj.state: enum timeout_state */
+	struct job  *job;
+	struct task *task; /* borrowed: whose scope it is; it leaves the scope before it ends */
+	gd_nsec      length;
+	uint32_t     cancels; /* of the task when it entered */
+};
+
+/* A def that yields, between its consumer's calls for values. */
+struct generator {
+	struct vobj  obj; /* obj.state: enum generator_state */
+	struct job  *job;
+	struct frame frame;
+};
+
+/*      WAITING --granted--> HELD --end of its scope--> RETURNED
+ *         `--cancelled: not wanted any more--------------^ */
+enum permit_state { PERMIT_WAITING, PERMIT_HELD, PERMIT_RETURNED };
+
+/* One `with` under way. */
+struct permit {
+	struct vobj    obj; /* obj.state: enum permit_state */
+	struct job    *job;
+	struct permit *prev, *next; /* the job's */
+	struct task   *task;        /* borrowed: it returns the permit before it ends */
+	struct value   name;        /* of the semaphore */
+	uint32_t       ticket;
 };
 
 enum job_phase {
 	JOB_IN_BODY,
 	JOB_BODY_DONE, /* the tick in which the body's end was seen is finished first */
-	JOB_SWEEPING   /* what is left was cancelled */
+	JOB_SWEEPING   /* what was left was cancelled */
 };
 
 struct job {
@@ -147,6 +160,7 @@ struct job {
 	struct task     *resume; /* stopped by the budget in the middle of a step */
 	struct task     *made_first, *made_last; /* tasks that no join holds */
 	struct join_run *joins;
+	struct permit   *permits, *permits_last; /* in the order of their tickets */
 	struct value     title;
 	int64_t          value_bytes; /* held, as of the last time it ran */
 	uint32_t         ticks;       /* since a timer fired */
@@ -154,8 +168,12 @@ struct job {
 	uint32_t         ordinal;
 	uint32_t         serial;
 	uint32_t         join_serial;
+	uint32_t         ticket_serial;
 	uint32_t         tasks_live, tasks_done;
-	uint8_t          phase; /* enum job_phase */
+	uint32_t         sweep_serial; /* the last sweep cancelled what was not newer */
+	uint32_t         sweep_left;   /* how many of those have not ended */
+	uint8_t          phase;        /* enum job_phase */
+	uint8_t          sweep_ticks;  /* until the next sweep; 0: none is due */
 	bool             is_active;
 	bool             wants_now;
 	bool             is_cancel_requested;
@@ -177,6 +195,9 @@ struct engine {
 	int64_t             heap_base; /* heap.bytes - heap_base: what the running job holds */
 	struct engine_outs *outs;      /* of this step */
 	struct buf          scratch;
+	uint32_t            cancel_depth; /* gathers that the cancel under way has gone through */
+	uint32_t            free_depth;   /* of objects that free each other */
+	struct sched       *to_free;      /* tasks that wait for their turn in that */
 };
 
 /* What an op did. */
@@ -199,6 +220,7 @@ struct running {
 
 void          ready_push(struct job *j, struct sched *s);
 void          due_push(struct job *j, struct sched *s);
+void          due_to_ready(struct job *j);
 struct sched *ready_pop(struct job *j);
 void          engine_activate(struct engine *e, struct job *j);
 void          engine_deactivate(struct engine *e, struct job *j);
@@ -221,6 +243,8 @@ void job_finish(struct engine *e, struct job *j); /* puts out how it ended; free
  * name are those of `t`, where it is not NULL. */
 bool engine_put(struct engine *e, struct job *j, enum engine_out_kind kind, struct value data,
                 struct task *t);
+bool engine_put_permit(struct engine *e, struct job *j, enum engine_out_kind kind,
+                       const struct permit *p);
 void engine_free_object(struct value_heap *h, struct vobj *obj);
 
 /* --- task.c: the life of a task and its frames --- */
@@ -228,9 +252,13 @@ void engine_free_object(struct value_heap *h, struct vobj *obj);
 /* A task that will run `code`, not ready yet; its first slots are copies of `from[i]`, or of
  * `from[code's captures[i]]` where the code has captures. NULL: heap.failed is set. */
 struct task *task_new(struct engine *e, struct job *j, uint32_t code, const struct value *from);
+/* The same from values that were captured earlier, in the order of the code's first slots. */
+struct task *task_new_captured(struct engine *e, struct job *j, uint32_t code,
+                               const struct value *captured);
 struct task_extra *task_extra(struct engine *e, struct task *t); /* NULL: heap.failed */
 void task_list(struct job *j, struct task *t); /* into the job's list of made tasks; has extra */
 bool task_makes_events(const struct task *t);
+void task_wake(struct job *j, struct task *t);            /* into the ready queue */
 void task_stop_waiting(struct engine *e, struct task *t); /* lets go of what it waits for */
 /* Ends it: `result` is taken. */
 void task_end(struct engine *e, struct job *j, struct task *t, struct value result, unsigned flags);
@@ -239,15 +267,63 @@ void task_run_callbacks(struct engine *e, struct job *j, struct task *t);
 void task_drop(struct engine *e, struct job *j,
                struct task *t);                   /* ends a live one without a word */
 void task_free(struct engine *e, struct task *t); /* its last reference has gone */
+void task_drop_callbacks(struct engine *e, struct task *t); /* without calling them */
 size_t frame_bytes(const struct code *c);         /* of one that a call adds */
 void   frame_drop_slots(struct engine *e, const struct program *p, struct frame *f);
 
-/* --- coro.c: steps and calls --- */
+/* --- coro.c: steps --- */
 
 /* Runs from a ready-queue entry, or when what it awaited has ended. */
-void      task_step(struct engine *e, struct job *j, struct task *t);
+void task_step(struct engine *e, struct job *j, struct task *t);
+
+/* --- frame.c: calls, returns, and what exceptions and `return` pass on their way out --- */
+
+/* Fills a new frame for a call, its arguments evaluated; `f` has room for its code. False: raised,
+ * and its slots are empty again. */
+bool      frame_fill_args(struct running *r, const struct call *call, struct frame *f);
+bool      frame_has_room(struct running *r);                    /* for one more; false: raised */
+void      frame_push(struct task *t, struct frame *f);          /* it runs next */
+void      frame_pop(struct engine *e, struct task *t);          /* the top one, of several */
 enum step frame_return(struct running *r, struct value result); /* `result` is taken */
-enum step call_enter(struct running *r, const struct op *op);
+/* What leaves the running op: a handler takes it, or the frame ends, and so on outwards.
+ * `v` is taken. */
+enum step unwind(struct running *r, enum leave how, struct value v);
+/* The task ends with r->exc. */
+void      fail_task(struct running *r);
+
+/* --- cancel.c --- */
+
+/* asyncio's task.cancel(): true when the request was taken. `message`: text, or null. */
+bool         task_cancel(struct engine *e, struct job *j, struct task *t, struct value message);
+/* What a task that was cancelled while it ran meets at its suspension. */
+void         task_cancel_at_suspension(struct engine *e, struct job *j, struct task *t);
+/* Takes the cancel that a task is about to see off it: a CancelledError with its message. */
+struct value task_take_cancel(struct engine *e, struct job *j, struct task *t);
+uint32_t     task_cancels(const struct task *t); /* asyncio's cancelling() */
+uint32_t     task_uncancel(struct task *t);
+
+/* --- waiter.c --- */
+
+void waiter_call(struct engine *e, struct job *j, struct waiter *w); /* drops the waiter */
+/* NULL: no memory. The waiter belongs to the callbacks of `on`. */
+struct waiter *waiter_add(struct engine *e, struct job *j, struct task *on, struct task *awaiter,
+                          struct join_run *join, uint32_t index);
+void waiter_remove(struct engine *e, struct waiter *w); /* from a task that has not ended */
+void waiter_free(struct engine *e, struct waiter *w);
+
+/* --- timeout.c, op_with.c, generator.c, undo.c: objects in slots --- */
+
+void              timeout_expired(struct engine *e, struct timeout_run *tr);
+void              permit_granted(struct job *j, uint32_t ticket);
+void              permit_free(struct engine *e, struct permit *p);
+void              timeout_free(struct engine *e, struct timeout_run *tr);
+/* The generator whose frame `f` is, when its code is one. */
+struct generator *generator_of(struct frame *f);
+/* Its frame has left the task: it never runs again. */
+void              generator_end(struct engine *e, struct generator *g);
+void              generator_free(struct engine *e, struct generator *g);
+struct undo_scope;
+void undo_scope_free(struct engine *e, struct undo_scope *u);
 
 /* --- raise.c: exceptions and addresses --- */
 
@@ -255,6 +331,13 @@ struct value exception_new(struct engine *e, struct job *j, struct task *t, cons
                            const char *message, size_t message_bytes);
 enum step    raise_text(struct running *r, const char *type, const char *fmt, ...) GD_PRINTF(3, 4);
 enum step    raise_value(struct running *r, struct value exc); /* `exc` is taken */
+/* False: raised, and `v` was released. `what`: "a yield", ... */
+bool         must_be_sayable(struct running *r, struct value v, const char *what);
+/* The exception as it can leave the engine: without its data when that is too much. New reference. */
+struct value exception_said(struct engine *e, struct value exc);
+bool         exception_is(struct value exc, const char *type);
+/* Whether "*" catches it: neither CancelledError nor GeneratorExit. */
+bool         exception_is_ordinary(struct value exc);
 /* Evaluates expression `x`; false: raised, or heap.failed. */
 bool         eval(struct running *r, uint32_t x, struct value *out);
 void         address_write(struct buf *b, const struct job *j, const struct task *t);
@@ -262,52 +345,23 @@ void         address_write(struct buf *b, const struct job *j, const struct task
 struct value address_base(struct running *r);
 void         slot_set(struct running *r, uint32_t slot, struct value v); /* `v` is taken */
 
-/* --- op_time.c, op_flow.c, op_task.c, join.c: one function for each op --- */
-
-enum step    op_sleep(struct running *r, const struct op *op);
-enum step    op_sleep_until(struct running *r, const struct op *op);
-enum step    op_eval(struct running *r, const struct op *op);
-enum step    op_jump_unless(struct running *r, const struct op *op);
-/* What a `for` goes over: a list, a lazy range, the keys of a dict. `v` is taken; VALUE_NONE:
- * raised. */
-struct value iterable_of(struct running *r, struct value v);
-uint32_t     iterable_count(struct value v);
-struct value iterable_at(struct value_heap *h, struct value v, uint32_t i); /* new reference */
-enum step    op_iter(struct running *r, const struct op *op);
-enum step    op_next(struct running *r, const struct op *op);
-enum step    op_append(struct running *r, const struct op *op);
-enum step    op_yield(struct running *r, const struct op *op);
-enum step    op_return(struct running *r, const struct op *op);
-enum step    op_create_task(struct running *r, const struct op *op);
-enum step    op_await(struct running *r, const struct op *op);
-enum step    op_await_resume(struct running *r, const struct op *op);
-enum step    op_cancel(struct running *r, const struct op *op);
-enum step    op_join(struct running *r, const struct op *op);
-enum step    op_join_resume(struct running *r, const struct op *op);
-enum step    op_join_next(struct running *r, const struct op *op);
-
-/* asyncio's task.cancel(): true when the request was taken. `message`: text, or null. */
-bool task_cancel(struct engine *e, struct job *j, struct task *t, struct value message);
-void waiter_call(struct engine *e, struct job *j, struct waiter *w); /* drops the waiter */
-bool waiter_add(struct engine *e, struct job *j, struct task *on, struct task *awaiter,
-                struct join_run *join, uint32_t index);
-void waiter_free(struct engine *e, struct waiter *w);
-
-const struct branch *join_branch(const struct program *p, const struct join *spec, uint32_t i);
-void gather_child_done(struct engine *e, struct job *j, struct join_run *jr, uint32_t index,
-                       struct task *t);
-void join_child_done(struct engine *e, struct job *j, struct join_run *jr, uint32_t index,
-                     struct task *t);
-bool join_cancel(struct engine *e, struct job *j, struct join_run *jr, struct value message);
-void join_timed_out(struct engine *e, struct job *j, struct join_run *jr);
-/* Asks for a permit; false: the task now waits for one. */
-bool join_acquire(struct job *j, struct join_run *jr, struct task *t);
-void join_release_permit(struct engine *e, struct job *j, struct join_run *jr);
-void join_free(struct engine *e, struct join_run *jr);
-
 static inline struct task *task_of(struct value v)
 {
 	return (struct task *)(void *)value_obj(v);
+}
+/* Where the slot of an armed timer lies inside what it wakes. */
+static inline struct sched *sched_of_timer(const struct timer_node *n)
+{
+	return (struct sched *)(void *)((char *)(uintptr_t)n - offsetof(struct sched, at));
+}
+static inline bool timer_arm(struct engine *e, struct sched *s, gd_nsec due)
+{
+	if (!timer_heap_reserve(&e->timers)) {
+		e->heap.failed = true;
+		return false;
+	}
+	timer_heap_arm(&e->timers, &s->at.timer, due);
+	return true;
 }
 static inline void sched_release(struct engine *e, struct sched *s)
 {

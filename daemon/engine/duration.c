@@ -27,11 +27,10 @@ static bool refuse(struct expr_error *why, const char *type, const char *what, s
 	struct buf b = { .cap = SHOWN_BYTES_MAX };
 
 	why->type = type;
-	if (value_has_handle(v) || value_is_type(v, VALUE_T_RANGE))
-		buf_add_text(&b, "a handle");
-	else
-		value_write_json(&b, v);
-	if (b.failed == GD_OK)
+	value_write_json(&b, v);
+	if (b.failed == GD_INVALID_PARAMS)
+		(void)snprintf(why->message, sizeof why->message, "%s: a task handle", what);
+	else if (b.failed == GD_OK)
 		(void)snprintf(why->message, sizeof why->message, "%s: %.*s", what, (int)b.bytes,
 		               b.at);
 	else

@@ -1,4 +1,4 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
 
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ void due_push(struct job *j, struct sched *s)
 
 /* asyncio queues a timer that is due already behind what is ready, when the next iteration
  * begins. */
-static void due_to_ready(struct job *j)
+void due_to_ready(struct job *j)
 {
 	if (j->due_first == NULL)
 		return;
@@ -95,8 +95,11 @@ static void run_entry(struct engine *e, struct job *j, struct sched *s)
 		waiter_call(e, j, (struct waiter *)(void *)s);
 		return;
 	}
-	if (s->obj.type == VALUE_T_JOIN) {
-		join_timed_out(e, j, (struct join_run *)(void *)s);
+	if (s->obj.type == VALUE_T_JOIN || s->obj.type == VALUE_T_TIMEOUT) {
+		if (s->obj.type == VALUE_T_JOIN)
+			join_timed_out(e, join_of(s));
+		else
+			timeout_expired(e, (struct timeout_run *)(void *)s);
 		sched_release(e, s);
 		return;
 	}
@@ -110,18 +113,23 @@ static void run_entry(struct engine *e, struct job *j, struct sched *s)
 	task_run_callbacks(e, j, t);
 }
 
+/* Cancels what is left, when nothing of the job's body is. */
+static void sweep(struct engine *e, struct job *j)
+{
+	j->phase = JOB_SWEEPING;
+	j->sweep_ticks = 0;
+	if (j->tasks_live > 0)
+		job_sweep(e, j);
+}
+
 /* An iteration of asyncio's loop has ended. */
 static void tick_end(struct engine *e, struct job *j)
 {
 	due_to_ready(j);
-	j->tick_last = j->ready_last;
 	j->ticks++;
-	if (j->phase == JOB_BODY_DONE) {
-		j->phase = JOB_SWEEPING;
-		if (j->tasks_live > 0)
-			job_sweep(e, j);
-		j->tick_last = j->ready_last;
-	}
+	if (j->phase == JOB_BODY_DONE || (j->sweep_ticks > 0 && --j->sweep_ticks == 0))
+		sweep(e, j);
+	j->tick_last = j->ready_last;
 	if (j->ticks >= JOB_TICKS_PER_NOW && j->ready_first != NULL && j->phase == JOB_IN_BODY) {
 		j->wants_now = true;
 		e->waiting_for_now++;
@@ -129,14 +137,14 @@ static void tick_end(struct engine *e, struct job *j)
 	}
 }
 
-/* Runs until nothing is ready, the budget is used up, or the job wants to know the time. */
-static void job_drain(struct engine *e, struct job *j)
+static bool is_quiet(const struct job *j)
 {
-	e->heap_base = (int64_t)e->heap.bytes - j->value_bytes;
-	if (j->tick_last == NULL)
-		j->tick_last = j->ready_last;
-	while ((j->resume != NULL || j->ready_first != NULL) && e->left > 0 && !e->heap.failed &&
-	       !j->wants_now) {
+	return j->ready_first == NULL && j->resume == NULL;
+}
+
+static void run_ready(struct engine *e, struct job *j)
+{
+	while (!is_quiet(j) && e->left > 0 && !e->heap.failed && !j->wants_now) {
 		struct task  *resumed = j->resume;
 		struct sched *s;
 
@@ -153,12 +161,22 @@ static void job_drain(struct engine *e, struct job *j)
 			tick_end(e, j);
 		}
 	}
-	j->value_bytes = (int64_t)e->heap.bytes - e->heap_base;
 }
 
-static bool is_quiet(const struct job *j)
+/* Runs until nothing is ready, the budget is used up, or the job wants to know the time. */
+static void job_drain(struct engine *e, struct job *j)
 {
-	return j->ready_first == NULL && j->resume == NULL;
+	e->heap_base = (int64_t)e->heap.bytes - j->value_bytes;
+	if (j->tick_last == NULL)
+		j->tick_last = j->ready_last;
+	run_ready(e, j);
+	while (is_quiet(j) && j->sweep_ticks > 0 && j->tasks_live > 0 && !e->heap.failed) {
+		/* The ticks until the next sweep would be empty. */
+		sweep(e, j);
+		j->tick_last = j->ready_last;
+		run_ready(e, j);
+	}
+	j->value_bytes = (int64_t)e->heap.bytes - e->heap_base;
 }
 
 static bool is_over(const struct job *j)
@@ -184,28 +202,31 @@ static void run_active(struct engine *e)
 
 /* --- timers --- */
 
+static struct job *job_of_timer(const struct timer_node *n)
+{
+	struct sched *s = sched_of_timer(n);
+
+	if (s->obj.type == VALUE_T_JOIN)
+		return join_of(s)->job;
+	if (s->obj.type == VALUE_T_TIMEOUT)
+		return ((struct timeout_run *)(void *)s)->job;
+	return ((struct task *)(void *)s)->job;
+}
+
 static void fire(struct engine *e, struct timer_node *n, gd_nsec due)
 {
-	struct sched *s = (struct sched *)(void *)((char *)n - offsetof(struct sched, at));
-	struct job   *j;
+	struct sched *s = sched_of_timer(n);
+	struct job   *j = job_of_timer(n);
 
 	timer_heap_disarm(&e->timers, n);
-	if (s->obj.type == VALUE_T_JOIN) {
-		struct join_run *jr = (struct join_run *)(void *)s;
-
-		j = jr->job;
-		if (due > j->now)
-			j->now = due;
-		join_timed_out(e, j, jr);
-	} else {
-		struct task *t = (struct task *)(void *)s;
-
-		j = t->job;
-		if (due > j->now)
-			j->now = due;
-		t->sched.obj.state = TASK_READY;
-		ready_push(j, s);
-	}
+	if (due > j->now)
+		j->now = due;
+	if (s->obj.type == VALUE_T_JOIN)
+		join_timed_out(e, join_of(s));
+	else if (s->obj.type == VALUE_T_TIMEOUT)
+		timeout_expired(e, (struct timeout_run *)(void *)s);
+	else
+		task_wake(j, (struct task *)(void *)s);
 	j->ticks = 0;
 	engine_activate(e, j);
 }
@@ -231,15 +252,6 @@ static void run_until(struct engine *e, gd_nsec time)
 	}
 	first = timer_heap_first(&e->timers);
 	e->is_behind = e->active_first != NULL || (first != NULL && first->due <= time);
-}
-
-static const struct job *job_of_timer(const struct timer_node *n)
-{
-	const struct sched *s =
-		(const struct sched *)(const void *)((const char *)n - offsetof(struct sched, at));
-
-	return s->obj.type == VALUE_T_JOIN ? ((const struct join_run *)(const void *)s)->job
-	                                   : ((const struct task *)(const void *)s)->job;
 }
 
 /* The soonest timer of one job that is due by `time`. Only when the engine is behind is there any
@@ -311,8 +323,8 @@ static enum gd_err start_job(struct engine *e, const struct engine_in *in, struc
 	if (j == NULL)
 		return gd_fail(why, GD_NOMEM, "engine: no memory for another job");
 	if (in->is_later) {
+		(void)timer_arm(e, &j->main->sched, in->time);
 		j->main->sched.obj.state = TASK_SLEEPING;
-		timer_heap_arm(&e->timers, &j->main->sched.at.timer, in->time);
 		return GD_OK;
 	}
 	ready_push(j, &j->main->sched);
@@ -328,6 +340,16 @@ static void cancel_job(struct engine *e, const struct engine_in *in)
 		return;
 	if (j->phase == JOB_IN_BODY && task_cancel(e, j, j->main, in->message))
 		j->is_cancel_requested = true;
+	engine_activate(e, j);
+}
+
+static void grant_permit(struct engine *e, const struct engine_in *in)
+{
+	struct job *j = job_find(e, in->job);
+
+	if (j == NULL || !job_advance(e, j, in->time))
+		return;
+	permit_granted(j, in->ticket);
 	engine_activate(e, j);
 }
 
@@ -358,6 +380,10 @@ enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct eng
 		break;
 	case ENGINE_CANCEL:
 		cancel_job(e, in);
+		run_active(e);
+		break;
+	case ENGINE_GRANT:
+		grant_permit(e, in);
 		run_active(e);
 		break;
 	case ENGINE_NOW:

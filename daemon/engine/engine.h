@@ -24,6 +24,7 @@ enum engine_in_kind {
 	ENGINE_TIME,   /* it is now `time`: every timer due by then fires */
 	ENGINE_START,  /* a new job; its logical clock starts at `time` */
 	ENGINE_CANCEL, /* job.cancel with `message` (text, or null); journaled */
+	ENGINE_GRANT,  /* answers ENGINE_ACQUIRE `ticket`; journaled */
 	ENGINE_NOW     /* answers ENGINE_WANT_NOW: the job's clock goes to `time`; journaled */
 };
 
@@ -36,6 +37,7 @@ struct engine_in {
 	struct value        title;   /* START: text or null; copied */
 	bool         is_later; /* START: `time` lies ahead; otherwise the job begins at once */
 	struct value message;  /* CANCEL: copied */
+	uint32_t     ticket;   /* GRANT */
 };
 
 enum engine_out_kind {
@@ -47,6 +49,8 @@ enum engine_out_kind {
 	ENGINE_JOB_COMPLETED,  /* data: the result */
 	ENGINE_JOB_FAILED,     /* data: the error */
 	ENGINE_JOB_CANCELLED,  /* data: the error */
+	ENGINE_ACQUIRE,        /* data: name of a semaphore; `ticket` wants a permit of it */
+	ENGINE_RELEASE, /* data: the name; `ticket` gives its permit back, or waits no longer */
 	ENGINE_WANT_NOW /* the job span for JOB_TICKS_PER_NOW ticks and rests: journal an ENGINE_NOW and
 	                        * feed it; no timer of the engine fires until then */
 };
@@ -55,8 +59,10 @@ struct engine_out {
 	enum engine_out_kind kind;
 	uint64_t             job;
 	uint32_t
-		ordinal; /* counts the job's outputs from 1 (WANT_NOW: 0), the same in every replay */
-	gd_nsec      time; /* logical */
+		ordinal; /* counts the job's outputs from 1, the same in every replay. 0 for ACQUIRE,
+	                  * RELEASE and WANT_NOW */
+	uint32_t     ticket; /* ACQUIRE, RELEASE: counts those of the job */
+	gd_nsec      time;   /* logical */
 	struct value data;
 	struct value name; /* label of the task, text, or VALUE_NONE */
 	uint32_t     path; /* offset of the address in outs->paths; PROGRAM_NONE: none */
@@ -95,7 +101,7 @@ struct engine_job_info {
 	gd_nsec  now;       /* the job's logical clock */
 	bool     wants_now; /* ENGINE_WANT_NOW was put out and not answered yet */
 };
-bool     engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
+bool engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
 
 /* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
  * creation order, at most `limit` rows. False when the job is not here. */

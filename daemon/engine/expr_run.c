@@ -61,6 +61,10 @@ const char *expr_type_name(struct value v)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
+	case VALUE_T_TIMEOUT:
+	case VALUE_T_GENERATOR:
+	case VALUE_T_UNDO:
+	case VALUE_T_PERMIT:
 		return "task handle";
 	case VALUE_T_NONE:
 		break;
@@ -95,12 +99,14 @@ const char *expr_show(struct value v, char out[EXPR_SHOWN_BYTES + 8])
 		show_text(value_text(v), out);
 		return out;
 	}
-	if (value_is_obj(v) && (value_type(v) >= VALUE_T_RANGE || value_has_handle(v)))
-		buf_add_text(&b, expr_type_name(v));
-	else
+	if (!value_is_obj(v) || value_type(v) < VALUE_T_RANGE)
 		value_write_json(&b, v);
+	else
+		b.failed = GD_INVALID_PARAMS;
 	if (b.failed == GD_OK)
 		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "%.*s", (int)b.bytes, b.at);
+	else if (b.failed == GD_INVALID_PARAMS)
+		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "%s", expr_type_name(v));
 	else
 		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "a long %s", expr_type_name(v));
 	buf_close(&b);

@@ -1,12 +1,9 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
 
-static void settle(struct job *j, struct join_run *jr)
+static void settle(struct join_run *jr)
 {
 	jr->sched.obj.flags |= JOIN_SETTLED;
-	if (jr->owner != NULL && jr->owner->sched.obj.state == TASK_JOINING) {
-		jr->owner->sched.obj.state = TASK_READY;
-		ready_push(j, &jr->owner->sched);
-	}
+	join_wake_owner(jr);
 }
 
 /* The object that stands for a cancelled branch under return_exceptions: asyncio loses the
@@ -33,6 +30,9 @@ void gather_child_done(struct engine *e, struct job *j, struct join_run *jr, uin
 	struct value  old = *slot;
 	unsigned      flags = t->sched.obj.flags;
 
+	(void)j;
+	jr->done++;
+	join_set_ended(jr, index);
 	if (jr->sched.obj.flags & JOIN_SETTLED)
 		*slot = VALUE_NULL;
 	else if ((flags & TASK_CANCELLED) && (jr->spec->flags & JOIN_RETURN_EXCEPTIONS))
@@ -40,68 +40,44 @@ void gather_child_done(struct engine *e, struct job *j, struct join_run *jr, uin
 	else
 		*slot = value_retain(t->result);
 	if (!(jr->sched.obj.flags & JOIN_SETTLED)) {
+		/* What a cancel of the whole is raised with, as in asyncio: the last argument's. */
+		if ((flags & TASK_CANCELLED) && index == jr->count - 1)
+			jr->outcome = value_retain(t->result);
 		if ((flags & TASK_FAILED) && !(jr->spec->flags & JOIN_RETURN_EXCEPTIONS)) {
+			value_release(&e->heap, jr->outcome);
 			jr->outcome = value_retain(t->result);
 			jr->sched.obj.flags |= JOIN_FAILED;
-			settle(j, jr);
+			settle(jr);
 		} else if (jr->done == jr->expected) {
 			if (jr->sched.obj.flags & JOIN_CANCEL_REQUESTED)
 				jr->sched.obj.flags |= JOIN_FAILED;
-			settle(j, jr);
+			settle(jr);
 		}
 	}
 	value_release(&e->heap, old);
 }
 
-bool join_cancel(struct engine *e, struct job *j, struct join_run *jr, struct value message)
+bool gather_cancel(struct engine *e, struct job *j, struct join_run *jr, struct value message)
 {
-	bool is_taken = false;
-
-	if (jr->sched.obj.flags & JOIN_SETTLED)
+	if ((jr->sched.obj.flags & JOIN_SETTLED) || !join_cancel_branches(e, j, jr, message))
 		return false;
-	for (uint32_t i = 0; i < value_list(jr->slots)->count; i++) {
-		struct value v = value_list(jr->slots)->at[i];
-
-		if (value_is_type(v, VALUE_T_TASK) && task_cancel(e, j, task_of(v), message))
-			is_taken = true;
-	}
-	if (is_taken)
-		jr->sched.obj.flags |= JOIN_CANCEL_REQUESTED;
-	return is_taken;
+	jr->sched.obj.flags |= JOIN_CANCEL_REQUESTED;
+	return true;
 }
 
-static struct value gather_object(struct engine *e, const struct program *p, struct join_run *jr)
+enum step gather_resume(struct running *r, const struct op *op, struct join_run *jr)
 {
-	const struct vlist *list = value_list(jr->slots);
-	struct value        out = value_dict_new(&e->heap, list->count);
+	enum step step = STEP_NEXT;
 
-	for (uint32_t i = 0; i < list->count; i++)
-		out = value_dict_put(&e->heap, out, value_retain(join_branch(p, jr->spec, i)->name),
-		                     value_retain(list->at[i]));
-	return out;
-}
-
-enum step op_join_resume(struct running *r, const struct op *op)
-{
-	struct join_run *jr = (struct join_run *)(void *)r->t->waiting_on;
-	struct value     out;
-	enum step        step = STEP_NEXT;
-
-	r->t->waiting_on = NULL;
-	jr->owner = NULL;
 	if (jr->sched.obj.flags & JOIN_FAILED) {
 		step = STEP_RAISED;
 		if (value_is_none(jr->outcome))
 			(void)raise_text(r, "CancelledError", "%s", "");
 		else
 			(void)raise_value(r, value_retain(jr->outcome));
-	} else if (jr->spec->flags & JOIN_OBJECT) {
-		slot_set(r, op->dst, gather_object(r->e, r->j->program, jr));
 	} else {
-		out = jr->slots;
-		jr->slots = VALUE_NONE;
-		slot_set(r, op->dst, out);
+		slot_set(r, op->dst, join_results(r, jr));
 	}
-	sched_release(r->e, &jr->sched);
+	join_leave(r, jr);
 	return step;
 }

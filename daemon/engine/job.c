@@ -1,5 +1,7 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
+#include "daemon/engine/sayable.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TABLE_FIRST_ROOM 64
@@ -114,11 +116,14 @@ struct job *job_new(struct engine *e, const struct engine_in *in)
 
 static void ready_clear(struct engine *e, struct job *j)
 {
-	CHECK(j->due_first == NULL); /* not empty only within a tick */
+	due_to_ready(j); /* the budget may have ended within a tick */
 	while (j->ready_first != NULL) {
 		struct sched *s = ready_pop(j);
 
-		/* A live task is in a list or a join as well and is killed from there. */
+		/* A live task is in a list or a join as well and is killed from there. One that has
+		 * ended waits here for its callbacks, and they hold the join that holds it. */
+		if (s->obj.type == VALUE_T_TASK && s->obj.state == TASK_DONE)
+			task_drop_callbacks(e, (struct task *)(void *)s);
 		if (s->obj.type != VALUE_T_TASK || s->obj.state == TASK_DONE)
 			sched_release(e, s);
 	}
@@ -196,42 +201,42 @@ void job_sweep(struct engine *e, struct job *j)
 		return;
 	}
 	count = job_live_tasks(j, all);
+	j->sweep_serial = j->serial;
+	j->sweep_left = count;
 	for (uint32_t i = 0; i < count; i++)
 		(void)task_cancel(e, j, all[i], VALUE_NULL);
 	free(all);
 }
 
+/* The result as it leaves the job; one that cannot is an error. New reference. */
+static struct value said_outcome(struct engine *e, struct job *j, enum engine_out_kind *kind)
+{
+	struct task *m = j->main;
+	const char  *why, *type;
+	char         text[80];
+	int          bytes;
+
+	*kind = ENGINE_JOB_FAILED;
+	if (m->sched.obj.flags & TASK_FAILED) {
+		if ((m->sched.obj.flags & TASK_CANCELLED) && j->is_cancel_requested)
+			*kind = ENGINE_JOB_CANCELLED;
+		return exception_said(e, m->result);
+	}
+	type = value_unsayable(m->result, &why);
+	if (type != NULL) {
+		bytes = snprintf(text, sizeof text, "the result of the job %s", why);
+		return exception_new(e, j, m, type, text, (size_t)bytes);
+	}
+	*kind = ENGINE_JOB_COMPLETED;
+	return value_retain(m->result);
+}
+
 /* The outcome of the job as an output, then it is gone. */
 void job_finish(struct engine *e, struct job *j)
 {
-	struct task         *m = j->main;
-	struct value         data = value_retain(m->result);
-	enum engine_out_kind kind = ENGINE_JOB_COMPLETED;
-	const char          *refusal = NULL;
-	struct buf           json;
+	enum engine_out_kind kind;
+	struct value         data = said_outcome(e, j, &kind);
 
-	if (m->sched.obj.flags & TASK_FAILED) {
-		kind = (m->sched.obj.flags & TASK_CANCELLED) && j->is_cancel_requested
-		               ? ENGINE_JOB_CANCELLED
-		               : ENGINE_JOB_FAILED;
-	} else if (value_has_handle(data)) {
-		refusal = "TypeError: a task handle cannot be the result of a job";
-	} else if (value_is_obj(data)) {
-		buf_init(&json, JOB_RESULT_BYTES_MAX);
-		value_write_json(&json, data);
-		if (json.failed == GD_LIMIT)
-			refusal = "LimitError: the result is larger than 1 MiB";
-		buf_close(&json);
-	}
-	if (refusal != NULL) {
-		const char *text = strchr(refusal, ':') + 2;
-		char        type[16] = { 0 };
-
-		memcpy(type, refusal, (size_t)(text - 2 - refusal));
-		value_release(&e->heap, data);
-		data = exception_new(e, j, m, type, text, strlen(text));
-		kind = ENGINE_JOB_FAILED;
-	}
 	(void)engine_put(e, j, kind, data, NULL);
 	value_release(&e->heap, data);
 	job_free(e, j);

@@ -1,5 +1,6 @@
-#include "daemon/engine/coro.h"
 #include "daemon/engine/duration.h"
+#include "daemon/engine/join.h"
+#include "daemon/engine/ops.h"
 
 #include <stdlib.h>
 
@@ -8,10 +9,16 @@ const struct branch *join_branch(const struct program *p, const struct join *spe
 	return &p->branches[spec->first_branch + (spec->in != PROGRAM_NONE ? 0 : i)];
 }
 
-void join_free(struct engine *e, struct join_run *jr)
+void join_disarm(struct engine *e, struct join_run *jr)
 {
 	if (jr->sched.obj.flags & JOIN_TIMEOUT_ARMED)
 		timer_heap_disarm(&e->timers, &jr->sched.at.timer);
+	jr->sched.obj.flags &= (uint8_t)~JOIN_TIMEOUT_ARMED;
+}
+
+void join_free(struct engine *e, struct join_run *jr)
+{
+	join_disarm(e, jr);
 	if (jr->prev != NULL)
 		jr->prev->next = jr->next;
 	else
@@ -21,21 +28,25 @@ void join_free(struct engine *e, struct join_run *jr)
 	value_release(&e->heap, jr->slots);
 	value_release(&e->heap, jr->items);
 	value_release(&e->heap, jr->outcome);
+	value_release(&e->heap, jr->errors);
 	value_release(&e->heap, jr->base);
 	free(jr->finished);
+	free(jr->waiters);
+	if (jr->ended != &jr->ended_few)
+		free(jr->ended);
 	slab_free(&e->slab, jr, sizeof *jr);
 }
 
 /* --- making one --- */
 
-static bool read_limit(struct running *r, const struct join *spec, struct join_run *jr)
+static bool read_limit(struct running *r, struct join_run *jr)
 {
 	struct value v;
 	bool         is_ok;
 
-	if (spec->limit == PROGRAM_NONE)
+	if (jr->spec->limit == PROGRAM_NONE)
 		return true;
-	if (!eval(r, spec->limit, &v))
+	if (!eval(r, jr->spec->limit, &v))
 		return false;
 	is_ok = value_type(v) == VALUE_T_INT && value_as_int(v) >= 1;
 	if (is_ok)
@@ -47,15 +58,15 @@ static bool read_limit(struct running *r, const struct join *spec, struct join_r
 	return is_ok;
 }
 
-static bool read_items(struct running *r, const struct join *spec, struct join_run *jr)
+static bool read_items(struct running *r, struct join_run *jr)
 {
 	struct value v;
 
-	if (spec->in == PROGRAM_NONE) {
-		jr->count = spec->branch_count;
+	if (jr->spec->in == PROGRAM_NONE) {
+		jr->count = jr->spec->branch_count;
 		return true;
 	}
-	if (!eval(r, spec->in, &v))
+	if (!eval(r, jr->spec->in, &v))
 		return false;
 	jr->items = iterable_of(r, v);
 	if (value_is_none(jr->items))
@@ -64,16 +75,16 @@ static bool read_items(struct running *r, const struct join *spec, struct join_r
 	return true;
 }
 
-static bool start_timeout(struct running *r, const struct join *spec, struct join_run *jr)
+bool join_start_timeout(struct running *r, struct join_run *jr)
 {
 	struct expr_error why;
 	struct value      v;
 	gd_nsec           length, due;
 	bool              is_ok;
 
-	if (spec->timeout == PROGRAM_NONE)
+	if (jr->spec->timeout == PROGRAM_NONE)
 		return true;
-	if (!eval(r, spec->timeout, &v))
+	if (!eval(r, jr->spec->timeout, &v))
 		return false;
 	if (value_is_null(v))
 		return true;
@@ -90,16 +101,13 @@ static bool start_timeout(struct running *r, const struct join *spec, struct joi
 	}
 	if (__builtin_add_overflow(r->j->now, length, &due))
 		due = GD_NSEC_NEVER;
-	if (!timer_heap_reserve(&r->e->timers)) {
-		r->e->heap.failed = true;
+	if (!timer_arm(r->e, &jr->sched, due))
 		return false;
-	}
-	timer_heap_arm(&r->e->timers, &jr->sched.at.timer, due);
 	jr->sched.obj.flags |= JOIN_TIMEOUT_ARMED;
 	return true;
 }
 
-static struct join_run *join_new(struct running *r, const struct op *op, const struct join *spec)
+struct join_run *join_new(struct running *r, const struct op *op, const struct join *spec)
 {
 	struct engine   *e = r->e;
 	struct join_run *jr = slab_alloc(&e->slab, sizeof *jr);
@@ -116,6 +124,7 @@ static struct join_run *join_new(struct running *r, const struct op *op, const s
 		.slots = VALUE_NONE,
 		.items = VALUE_NONE,
 		.outcome = VALUE_NONE,
+		.errors = VALUE_NONE,
 		.base = VALUE_NONE,
 		.base_node = op->node,
 		.permits = UINT32_MAX,
@@ -127,87 +136,130 @@ static struct join_run *join_new(struct running *r, const struct op *op, const s
 	return jr;
 }
 
-static bool join_prepare(struct running *r, const struct join *spec, struct join_run *jr)
+bool join_reserve(struct running *r, struct join_run *jr)
 {
-	struct engine *e = r->e;
+	bool has_order = jr->spec->kind == JOIN_AS_COMPLETED || jr->spec->kind == JOIN_RACE;
 
-	if (!read_items(r, spec, jr) || !read_limit(r, spec, jr))
+	jr->expected = jr->count;
+	jr->slots = value_list_new(&r->e->heap, jr->count);
+	jr->ended =
+		jr->count <= 64 ? &jr->ended_few : calloc(jr->count / 64 + 1, sizeof *jr->ended);
+	if (jr->ended == NULL)
+		r->e->heap.failed = true;
+	if (has_order && jr->count > 0) {
+		jr->finished = malloc(jr->count * sizeof *jr->finished);
+		if (jr->finished == NULL)
+			r->e->heap.failed = true;
+	}
+	return !r->e->heap.failed;
+}
+
+static bool join_prepare(struct running *r, struct join_run *jr)
+{
+	if (!read_items(r, jr) || !read_limit(r, jr))
 		return false;
 	if ((uint64_t)jr->count + r->j->tasks_live > (uint64_t)JOB_TASKS_MAX + 1) {
 		(void)raise_text(r, "LimitError", "a job may have %d live tasks", JOB_TASKS_MAX);
 		return false;
 	}
-	jr->expected = jr->count;
-	jr->slots = value_list_new(&e->heap, jr->count);
-	jr->base = address_base(r);
-	if (spec->kind == JOIN_AS_COMPLETED && jr->count > 0) {
-		jr->finished = malloc(jr->count * sizeof *jr->finished);
-		if (jr->finished == NULL)
-			e->heap.failed = true;
+	if (jr->spec->kind == JOIN_RACE && jr->count == 0) {
+		(void)raise_text(r, "ValueError", "a race needs a branch");
+		return false;
 	}
-	return !e->heap.failed;
+	jr->base = address_base(r);
+	return join_reserve(r, jr);
+}
+
+static bool listen_to(struct running *r, struct join_run *jr, uint32_t index)
+{
+	if (jr->waiters == NULL)
+		jr->waiters = calloc(jr->count, sizeof(struct waiter *));
+	if (jr->waiters == NULL) {
+		r->e->heap.failed = true;
+		return false;
+	}
+	jr->waiters[index] = waiter_add(r->e, r->j, join_task(jr, index), NULL, jr, index);
+	return jr->waiters[index] != NULL;
 }
 
 /* A branch that is a task already. */
 static bool join_take(struct running *r, struct join_run *jr, struct task *t)
 {
 	jr->slots = value_list_append(&r->e->heap, jr->slots, value_retain(value_of_obj(t)));
-	if (jr->spec->kind == JOIN_GATHER)
-		return waiter_add(r->e, r->j, t, NULL, jr, jr->made);
 	jr->sched.obj.flags |= JOIN_HAS_TASKS;
+	if (jr->spec->kind == JOIN_GATHER || jr->spec->kind == JOIN_SHIELD)
+		return listen_to(r, jr, jr->made);
 	return true;
 }
 
-/* as_completed listens to tasks only when all its branches have begun, and to each once; gather
- * listens to each in its turn. It shows where a task has ended already. */
-static bool join_listen(struct running *r, struct join_run *jr)
+/* as_completed, race and wait listen to tasks only when all branches have begun, and to each once;
+ * gather listens to each in its turn. It shows where a task has ended already. */
+bool join_listen(struct running *r, struct join_run *jr)
 {
-	if (!(jr->sched.obj.flags & JOIN_HAS_TASKS))
+	if (!(jr->sched.obj.flags & JOIN_HAS_TASKS) || jr->waiters != NULL)
 		return true;
 	for (uint32_t i = 0; i < jr->count; i++) {
-		struct task *t = task_of(value_list(jr->slots)->at[i]);
+		struct task *t = join_task(jr, i);
 
 		if (t->sched.obj.flags & TASK_OF_JOIN)
 			continue;
 		if (t->index == jr->serial) {
 			jr->expected--;
+			if (jr->ended != NULL)
+				join_set_ended(jr, i);
 			continue;
 		}
 		t->index = jr->serial;
-		if (!waiter_add(r->e, r->j, t, NULL, jr, i))
+		if (!listen_to(r, jr, i))
 			return false;
 	}
 	return true;
 }
 
-static bool join_spawn(struct running *r, struct join_run *jr, const struct branch *br)
+void join_stop_listening(struct engine *e, struct join_run *jr)
 {
-	struct engine *e = r->e;
-	struct value   label = VALUE_NONE;
-	struct task   *t;
+	for (uint32_t i = 0; jr->waiters != NULL && i < jr->count; i++)
+		if (jr->waiters[i] != NULL &&
+		    value_is_type(value_list(jr->slots)->at[i], VALUE_T_TASK) &&
+		    join_task(jr, i)->sched.obj.state != TASK_DONE)
+			waiter_remove(e, jr->waiters[i]);
+}
 
-	if (br->label != PROGRAM_NONE && !eval(r, br->label, &label))
-		return false;
-	t = task_new(e, r->j, br->code, r->t->top->slots);
-	if (t == NULL || (br->label != PROGRAM_NONE && task_extra(e, t) == NULL))
-		return false;
-	if (br->label != PROGRAM_NONE) {
-		if (!value_is_type(label, VALUE_T_TEXT)) {
-			buf_clear(&e->scratch);
-			value_write_text(&e->scratch, value_has_handle(label) ? VALUE_NULL : label);
-			value_release(&e->heap, label);
-			label = value_text_new(&e->heap, e->scratch.at, e->scratch.bytes);
-		}
-		t->extra->name = label;
-	}
+void join_adopt(struct running *r, struct join_run *jr, struct task *t)
+{
 	t->sched.obj.flags |= TASK_OF_JOIN;
 	t->callbacks = &jr->sched;
 	jr->sched.obj.refs++;
-	t->index = jr->made;
 	t->sched.obj.refs++;
-	jr->slots = value_list_append(&e->heap, jr->slots, value_of_obj(t));
+	jr->slots = value_list_append(&r->e->heap, jr->slots, value_of_obj(t));
 	ready_push(r->j, &t->sched);
+}
+
+static bool join_spawn(struct running *r, struct join_run *jr, const struct branch *br)
+{
+	struct value label;
+	struct task *t;
+
+	if (!task_label(r, br->label, &label))
+		return false;
+	t = task_new(r->e, r->j, br->code, r->t->top->slots);
+	if (t == NULL || (!value_is_none(label) && task_extra(r->e, t) == NULL)) {
+		value_release(&r->e->heap, label);
+		return false;
+	}
+	if (!value_is_none(label))
+		t->extra->name = label;
+	t->index = jr->made;
+	join_adopt(r, jr, t);
 	return true;
+}
+
+/* Whether a branch that is exactly {"await": handle} is that task. Behind a limit every branch is a
+ * coroutine of its own, as `async with` would be; and a task group starts coroutines only. */
+static bool may_be_task(const struct join *spec, const struct branch *br)
+{
+	return br->await != PROGRAM_NONE && spec->limit == PROGRAM_NONE &&
+	       spec->kind != JOIN_TASK_GROUP;
 }
 
 static bool join_make_one(struct running *r, struct join_run *jr)
@@ -215,68 +267,79 @@ static bool join_make_one(struct running *r, struct join_run *jr)
 	const struct join   *spec = jr->spec;
 	const struct branch *br = join_branch(r->j->program, spec, jr->made);
 	struct value         v;
-	struct task         *t;
+	bool                 is_ok;
 
 	if (spec->in != PROGRAM_NONE)
 		slot_set(r, spec->var, iterable_at(&r->e->heap, jr->items, jr->made));
-	/* Behind a limit every branch is a coroutine of its own, as `async with` would be. */
-	if (br->await == PROGRAM_NONE || spec->limit != PROGRAM_NONE)
+	if (!may_be_task(spec, br))
 		return join_spawn(r, jr, br);
 	if (!eval(r, br->await, &v))
 		return false;
-	if (!value_is_type(v, VALUE_T_TASK)) {
-		value_release(&r->e->heap, v);
-		return join_spawn(r, jr, br);
-	}
-	t = task_of(v);
-	if (t->sched.obj.flags & TASK_OF_JOIN)
-		CHECK_NEVER("a handle of a branch");
-	if (!join_take(r, jr, t)) {
-		value_release(&r->e->heap, v);
-		return false;
+	if (value_is_type(v, VALUE_T_TASK)) {
+		CHECK(!(task_of(v)->sched.obj.flags & TASK_OF_JOIN)); /* nobody has its handle */
+		is_ok = join_take(r, jr, task_of(v));
+	} else {
+		is_ok = join_spawn(r, jr, br);
 	}
 	value_release(&r->e->heap, v);
-	return true;
+	return is_ok;
 }
 
 /* What was begun before an error in making the rest must not run: not started, it never will. */
-static enum step join_abandon(struct running *r, struct join_run *jr)
+enum step join_abandon(struct running *r, struct join_run *jr)
 {
 	jr->sched.obj.flags |= JOIN_SETTLED;
-	for (uint32_t i = 0; !value_is_none(jr->slots) && i < value_list(jr->slots)->count; i++) {
-		struct value v = value_list(jr->slots)->at[i];
-
-		if (value_is_type(v, VALUE_T_TASK) && (task_of(v)->sched.obj.flags & TASK_OF_JOIN))
-			(void)task_cancel(r->e, r->j, task_of(v), VALUE_NULL);
-	}
+	for (uint32_t i = 0; !value_is_none(jr->slots) && i < value_list(jr->slots)->count; i++)
+		if (join_task(jr, i)->sched.obj.flags & TASK_OF_JOIN)
+			(void)task_cancel(r->e, r->j, join_task(jr, i), VALUE_NULL);
 	sched_release(r->e, &jr->sched);
 	return r->e->heap.failed ? STEP_WAIT : STEP_RAISED;
 }
 
-static enum step join_wait(struct running *r, const struct op *op, struct join_run *jr)
+/* The running task waits for it; takes a reference that the caller has. */
+enum step join_wait(struct running *r, struct join_run *jr)
 {
-	if (jr->spec->kind == JOIN_AS_COMPLETED) {
-		slot_set(r, op->dst, value_of_obj(jr)); /* takes the reference */
-		return STEP_NEXT;
-	}
-	r->t->waiting_on = &jr->sched; /* takes the reference */
-	if (jr->count == 0)
-		return op_join_resume(r, op);
+	r->t->waiting_on = &jr->sched;
 	jr->owner = r->t;
 	r->t->sched.obj.state = TASK_JOINING;
 	return STEP_WAIT;
 }
 
+/* All branches have begun. */
+static enum step join_begin(struct running *r, const struct op *op, struct join_run *jr)
+{
+	switch (jr->spec->kind) {
+	case JOIN_AS_COMPLETED:
+		slot_set(r, op->dst, value_of_obj(jr)); /* takes the reference */
+		return STEP_NEXT;
+	case JOIN_GATHER:
+	case JOIN_TASK_GROUP:
+		if (jr->count > 0)
+			break;
+		r->t->waiting_on = &jr->sched; /* takes the reference */
+		return op_join_resume(r, op);
+	case JOIN_SHIELD:
+		if (join_task(jr, 0)->sched.obj.state != TASK_DONE)
+			break;
+		r->t->waiting_on = &jr->sched;
+		return shield_done(r, op, jr);
+	case JOIN_RACE:
+	case JOIN_WAIT:
+		break;
+	}
+	return join_wait(r, jr);
+}
+
 enum step op_join(struct running *r, const struct op *op)
 {
 	const struct join *spec = &r->j->program->joins[op->a];
-	struct join_run   *jr = (struct join_run *)(void *)r->t->waiting_on;
+	struct join_run   *jr = r->t->waiting_on == NULL ? NULL : join_of(r->t->waiting_on);
 
 	if (jr == NULL) {
 		jr = join_new(r, op, spec);
 		if (jr == NULL)
 			return STEP_WAIT;
-		if (!join_prepare(r, spec, jr))
+		if (!join_prepare(r, jr))
 			return join_abandon(r, jr);
 	}
 	r->t->waiting_on = NULL;
@@ -295,52 +358,110 @@ enum step op_join(struct running *r, const struct op *op)
 		value_release(&r->e->heap, jr->items);
 		jr->items = VALUE_NONE;
 	}
-	if (!join_listen(r, jr) || !start_timeout(r, spec, jr))
+	if (!join_listen(r, jr) || !join_start_timeout(r, jr))
 		return join_abandon(r, jr);
-	return join_wait(r, op, jr);
+	return join_begin(r, op, jr);
 }
 
-/* --- limit --- */
-
-bool join_acquire(struct job *j, struct join_run *jr, struct task *t)
+enum step op_join_resume(struct running *r, const struct op *op)
 {
-	(void)j;
-	if (jr->permits == UINT32_MAX)
-		return true;
-	if (jr->permits == 0) {
-		t->sched.obj.state = TASK_LIMITED;
-		return false;
+	struct join_run *jr = join_of(r->t->waiting_on);
+
+	switch (jr->spec->kind) {
+	case JOIN_GATHER:
+		return gather_resume(r, op, jr);
+	case JOIN_TASK_GROUP:
+		return task_group_resume(r, op, jr, VALUE_NONE);
+	case JOIN_RACE:
+		return race_resume(r, op, jr, VALUE_NONE);
+	case JOIN_SHIELD:
+		return shield_resume(r, op, jr);
+	case JOIN_AS_COMPLETED:
+	case JOIN_WAIT:
+		break;
 	}
-	jr->permits--;
-	t->sched.obj.flags |= TASK_HAS_PERMIT;
-	return true;
+	CHECK_NEVER("this join has an op of its own");
 }
 
-/* Branches ask in the order of their index, once each, so the first in line is the next index
- * that waits: no queue is needed. */
-void join_release_permit(struct engine *e, struct job *j, struct join_run *jr)
+/* --- while it is under way --- */
+
+void join_wake_owner(struct join_run *jr)
+{
+	if (jr->owner != NULL && jr->owner->sched.obj.state == TASK_JOINING)
+		task_wake(jr->job, jr->owner);
+}
+
+void join_leave(struct running *r, struct join_run *jr)
+{
+	r->t->waiting_on = NULL;
+	jr->owner = NULL;
+	sched_release(r->e, &jr->sched);
+}
+
+bool join_cancel_branches(struct engine *e, struct job *j, struct join_run *jr,
+                          struct value message)
+{
+	bool is_taken = false;
+
+	for (uint32_t i = 0; i < value_list(jr->slots)->count; i++)
+		if (!join_has_ended(jr, i) && task_cancel(e, j, join_task(jr, i), message))
+			is_taken = true;
+	return is_taken;
+}
+
+struct value join_results(struct running *r, struct join_run *jr)
 {
 	const struct vlist *list = value_list(jr->slots);
+	struct value        out;
 
-	(void)e;
-	jr->permits++;
-	for (; jr->next_limited < list->count; jr->next_limited++) {
-		struct value v = list->at[jr->next_limited];
-		struct task *t;
-
-		if (!value_is_type(v, VALUE_T_TASK))
-			continue;
-		t = task_of(v);
-		if (t->sched.obj.state == TASK_READY &&
-		    !(t->sched.obj.flags & (TASK_STARTED | TASK_HAS_PERMIT | TASK_MUST_CANCEL)))
-			return; /* it has not asked yet */
-		if (t->sched.obj.state != TASK_LIMITED)
-			continue;
-		jr->permits--;
-		t->sched.obj.flags |= TASK_HAS_PERMIT;
-		t->sched.obj.state = TASK_READY;
-		ready_push(j, &t->sched);
-		jr->next_limited++;
-		return;
+	if (!(jr->spec->flags & JOIN_OBJECT)) {
+		out = jr->slots;
+		jr->slots = VALUE_NONE;
+		return out;
 	}
+	out = value_dict_new(&r->e->heap, list->count);
+	for (uint32_t i = 0; i < list->count; i++)
+		out = value_dict_put(&r->e->heap, out,
+		                     value_retain(join_branch(r->j->program, jr->spec, i)->name),
+		                     value_retain(list->at[i]));
+	return out;
+}
+
+void join_child_done(struct engine *e, struct job *j, struct join_run *jr, uint32_t index,
+                     struct task *t)
+{
+	switch (jr->spec->kind) {
+	case JOIN_GATHER:
+		gather_child_done(e, j, jr, index, t);
+		break;
+	case JOIN_AS_COMPLETED:
+		as_completed_child_done(e, jr, index);
+		break;
+	case JOIN_TASK_GROUP:
+		task_group_child_done(e, j, jr, index, t);
+		break;
+	case JOIN_RACE:
+		race_child_done(jr, index, t);
+		break;
+	case JOIN_SHIELD:
+		join_set_ended(jr, index);
+		join_wake_owner(jr);
+		break;
+	case JOIN_WAIT:
+		wait_child_done(e, jr, t);
+		break;
+	}
+	if (jr->spec->flags & JOIN_HAS_AFTER)
+		after_sibling_done(e, j, jr, index, t);
+}
+
+void join_timed_out(struct engine *e, struct join_run *jr)
+{
+	jr->sched.obj.flags &= (uint8_t)~JOIN_TIMEOUT_ARMED;
+	if (jr->done == jr->expected)
+		return;
+	jr->sched.obj.flags |= JOIN_TIMED_OUT;
+	if (jr->spec->kind == JOIN_AS_COMPLETED)
+		join_stop_listening(e, jr);
+	join_wake_owner(jr);
 }

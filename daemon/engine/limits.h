@@ -22,6 +22,9 @@
 #define EXPR_RESULT_BYTES_MAX (1u << 20)
 #define RANGE_ELEMENTS_MAX 1048576 /* of a lazy range */
 
+#define TASK_NAME_BYTES_MAX 1000
+#define SEMAPHORE_NAME_BYTES_MAX 200
+
 #define SLOTS_MAX 60000 /* names and temporaries of one coroutine */
 
 #endif

@@ -1,5 +1,5 @@
-#include "daemon/engine/coro.h"
 #include "daemon/engine/expr_run.h"
+#include "daemon/engine/ops.h"
 
 enum step op_eval(struct running *r, const struct op *op)
 {
@@ -18,7 +18,7 @@ enum step op_jump_unless(struct running *r, const struct op *op)
 
 	if (!eval(r, op->b, &v))
 		return STEP_RAISED;
-	if (value_has_handle(v)) {
+	if (value_is_type(v, VALUE_T_TASK)) {
 		value_release(&r->e->heap, v);
 		return raise_text(r, "TypeError", "a task handle has no truth value");
 	}
@@ -103,27 +103,42 @@ enum step op_append(struct running *r, const struct op *op)
 	return STEP_NEXT;
 }
 
-enum step op_yield(struct running *r, const struct op *op)
-{
-	struct value v;
-
-	if (!eval(r, op->a, &v))
-		return STEP_RAISED;
-	if (value_has_handle(v)) {
-		value_release(&r->e->heap, v);
-		return raise_text(r, "TypeError", "a task handle cannot be yielded");
-	}
-	(void)engine_put(r->e, r->j, ENGINE_YIELD, v, r->t);
-	value_release(&r->e->heap, v);
-	slot_set(r, op->dst, VALUE_NULL);
-	return STEP_NEXT;
-}
-
 enum step op_return(struct running *r, const struct op *op)
 {
 	struct value v;
 
 	if (!eval(r, op->a, &v))
 		return STEP_RAISED;
-	return frame_return(r, v);
+	return unwind(r, LEAVE_RETURN, v);
+}
+
+/* --- match --- */
+
+enum step op_match_text(struct running *r, const struct op *op)
+{
+	struct buf  *b = &r->e->scratch;
+	struct value v;
+
+	if (!eval(r, op->a, &v))
+		return STEP_RAISED;
+	if (!must_be_sayable(r, v, "what is matched"))
+		return STEP_RAISED;
+	if (!value_is_type(v, VALUE_T_TEXT)) {
+		buf_clear(b);
+		value_write_text(b, v);
+		value_release(&r->e->heap, v);
+		v = value_text_new(&r->e->heap, b->at, b->bytes);
+	}
+	slot_set(r, op->dst, v);
+	return STEP_NEXT;
+}
+
+enum step op_case(struct running *r, const struct op *op)
+{
+	const struct vtext *text = value_text(r->t->top->slots[op->b]);
+	const struct vtext *literal = value_text(r->j->program->exprs[op->c].constant);
+
+	if (text->bytes != literal->bytes || memcmp(text->at, literal->at, text->bytes) != 0)
+		r->t->top->pc = op->a - 1;
+	return STEP_NEXT;
 }

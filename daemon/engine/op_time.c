@@ -1,23 +1,17 @@
-#include "daemon/engine/coro.h"
 #include "daemon/engine/duration.h"
+#include "daemon/engine/ops.h"
 
-/* Waits until `due`; the op gives `result` (taken) when it resumes. */
-static enum step sleep_until(struct running *r, gd_nsec due, struct value result)
+enum step sleep_until(struct running *r, gd_nsec due, struct value result)
 {
 	struct task *t = r->t;
 
 	t->result = result;
 	if (due <= r->j->now) {
-		t->sched.obj.state = TASK_READY;
-		ready_push(r->j, &t->sched);
+		task_wake(r->j, t);
 		return STEP_WAIT;
 	}
-	if (!timer_heap_reserve(&r->e->timers)) {
-		r->e->heap.failed = true;
-		return STEP_WAIT;
-	}
-	t->sched.obj.state = TASK_SLEEPING;
-	timer_heap_arm(&r->e->timers, &t->sched.at.timer, due);
+	if (timer_arm(r->e, &t->sched, due))
+		t->sched.obj.state = TASK_SLEEPING;
 	return STEP_WAIT;
 }
 
@@ -65,4 +59,13 @@ enum step op_sleep_until(struct running *r, const struct op *op)
 	if (!is_ok)
 		return raise_text(r, why.type, "%s", why.message);
 	return sleep_checked(r, op, due);
+}
+
+enum step op_sleep_resume(struct running *r, const struct op *op)
+{
+	struct value result = r->t->result;
+
+	r->t->result = VALUE_NONE;
+	slot_set(r, op->dst, result);
+	return STEP_NEXT;
 }

@@ -1,8 +1,9 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
 
 #include <stdlib.h>
 
 #define OUTS_FIRST_ROOM 64
+#define FREE_DEPTH_MAX 32
 
 static bool outs_reserve(struct engine_outs *outs)
 {
@@ -27,32 +28,53 @@ static struct value name_of(const struct job *j, const struct task *t)
 		return t->extra->name;
 	if (!(t->sched.obj.flags & TASK_OF_JOIN) || t->callbacks == NULL)
 		return VALUE_NONE;
-	jr = (const struct join_run *)(const void *)t->callbacks;
+	jr = join_of(t->callbacks);
 	if (!(jr->spec->flags & JOIN_OBJECT))
 		return VALUE_NONE;
 	return j->program->branches[jr->spec->first_branch + t->index].name;
+}
+
+/* NULL: heap.failed. */
+static struct engine_out *out_new(struct engine *e, const struct job *j, enum engine_out_kind kind,
+                                  struct value data)
+{
+	struct engine_outs *outs = e->outs;
+
+	if (!outs_reserve(outs)) {
+		e->heap.failed = true;
+		return NULL;
+	}
+	outs->at[outs->count] = (struct engine_out){
+		.kind = kind,
+		.job = j->id,
+		.time = j->now,
+		.data = value_retain(data),
+		.name = VALUE_NONE,
+		.path = PROGRAM_NONE,
+	};
+	return &outs->at[outs->count++];
+}
+
+bool engine_put_permit(struct engine *e, struct job *j, enum engine_out_kind kind,
+                       const struct permit *p)
+{
+	struct engine_out *out = out_new(e, j, kind, p->name);
+
+	if (out != NULL)
+		out->ticket = p->ticket;
+	return out != NULL;
 }
 
 bool engine_put(struct engine *e, struct job *j, enum engine_out_kind kind, struct value data,
                 struct task *t)
 {
 	struct engine_outs *outs = e->outs;
-	struct engine_out  *out;
+	struct engine_out  *out = out_new(e, j, kind, data);
 
-	if (!outs_reserve(outs)) {
-		e->heap.failed = true;
+	if (out == NULL)
 		return false;
-	}
-	out = &outs->at[outs->count++];
-	*out = (struct engine_out){
-		.kind = kind,
-		.job = j->id,
-		.ordinal = kind == ENGINE_WANT_NOW ? 0 : ++j->ordinal,
-		.time = j->now,
-		.data = value_retain(data),
-		.name = VALUE_NONE,
-		.path = PROGRAM_NONE,
-	};
+	if (kind != ENGINE_WANT_NOW)
+		out->ordinal = ++j->ordinal;
 	if (t == NULL)
 		return true;
 	out->name = value_retain(name_of(j, t));
@@ -82,13 +104,46 @@ void engine_outs_close(struct engine *e, struct engine_outs *outs)
 	*outs = (struct engine_outs){ 0 };
 }
 
+/* A task's result may hold the last handle of another, and so on: those deep down wait until the
+ * stack is short again. */
+static void free_task(struct engine *e, struct task *t)
+{
+	if (e->free_depth >= FREE_DEPTH_MAX) {
+		t->sched.at.next = e->to_free;
+		e->to_free = &t->sched;
+		return;
+	}
+	e->free_depth++;
+	task_free(e, t);
+	e->free_depth--;
+	while (e->free_depth == 0 && e->to_free != NULL) {
+		t = (struct task *)(void *)e->to_free;
+		e->to_free = t->sched.at.next;
+		e->free_depth++;
+		task_free(e, t);
+		e->free_depth--;
+	}
+}
+
 void engine_free_object(struct value_heap *h, struct vobj *obj)
 {
 	struct engine *e = (struct engine *)(void *)h; /* the heap is its first member */
 
 	switch ((enum value_type)obj->type) {
 	case VALUE_T_TASK:
-		task_free(e, (struct task *)(void *)obj);
+		free_task(e, (struct task *)(void *)obj);
+		return;
+	case VALUE_T_TIMEOUT:
+		timeout_free(e, (struct timeout_run *)(void *)obj);
+		return;
+	case VALUE_T_GENERATOR:
+		generator_free(e, (struct generator *)(void *)obj);
+		return;
+	case VALUE_T_PERMIT:
+		permit_free(e, (struct permit *)(void *)obj);
+		return;
+	case VALUE_T_UNDO:
+		undo_scope_free(e, (struct undo_scope *)(void *)obj);
 		return;
 	case VALUE_T_JOIN:
 		join_free(e, (struct join_run *)(void *)obj);

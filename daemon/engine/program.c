@@ -28,6 +28,7 @@ static void destroy(struct program *p)
 	for (uint32_t i = 0; i < p->branch_count; i++)
 		value_destroy_immortal(p->branches[i].name);
 	destroy_values(p->expr_code.consts, p->expr_code.const_count);
+	destroy_values(p->retry_on, p->retry_on_count);
 	destroy_values(p->arg_names, p->job_arg_count);
 	destroy_values(p->arg_defaults, p->job_arg_count);
 	value_destroy_immortal(p->title);
@@ -41,6 +42,10 @@ static void destroy(struct program *p)
 	free(p->branches);
 	free(p->calls);
 	free(p->args);
+	free(p->handlers);
+	free(p->afters);
+	free(p->dependents);
+	free(p->retries);
 	free(p->text);
 	free(p);
 }

@@ -39,10 +39,46 @@ enum op_kind {
 	                  * three scratch slots */
 	OP_CANCEL, /* cancel handle(s) x[a] with message x[b]?; dst = bool or list of bool */
 	OP_CALL,   /* dst = result of def code call[a] */
-	OP_YIELD,  /* x[a] goes to the job's output stream; dst = null */
-	OP_RETURN, /* the code (a def's or the job's) ends with x[a] */
-	OP_END     /* the code ends with the value in slot dst */
+	OP_YIELD, /* x[a] goes to the job's output stream, in a generator to its consumer; dst = null */
+	OP_RETURN, /* the code (a def's or the job's) ends with x[a], through its FINALLY handlers */
+	OP_END,    /* the code ends with the value in slot dst */
+
+	/* Exceptions. "pair b" is the pair of slots of a handler, see struct handler. */
+	OP_RAISE,   /* raise x[a]: text is a type; a dict is {type, message?, data?} */
+	OP_RERAISE, /* raise what pair b holds */
+	OP_EXCEPT, /* dst = the exception that pair b holds, if its type is x[c] (constant text; "*" is
+	                 * any Exception, so neither CancelledError nor GeneratorExit); else pc = a */
+	OP_NORMAL, /* pair dst = nothing is under way */
+	OP_LEAVE,  /* end of a FINALLY part: what pair b holds goes on; nothing: the next op */
+
+	/* Scopes: each lies in slot dst from its opening op on. */
+	OP_TIMEOUT,     /* dst = the task is cancelled when duration x[a] has passed; null: never */
+	OP_TIMEOUT_END, /* leaves the scope in slot dst: as OP_LEAVE with pair b, but a CancelledError
+	                      * that its deadline caused becomes a TimeoutError */
+	OP_RETRY_BEGIN, /* dst = options of retry[a], evaluated and checked */
+	OP_RETRY, /* attempt number in slot c failed with what pair b holds: waits the pause that
+	                      * the options in slot dst give; raises it again when it was the last, or is
+	                      * of a type that retry[a] does not retry */
+	OP_UNDO_OPEN, /* dst = scope for undos within the one in slot b, where b is a slot */
+	OP_UNDO_ADD, /* a step has succeeded: registers code a with the scope in slot b. A scope that
+	                      * has failed already runs it at once */
+	OP_UNDO_CLOSE, /* leaves the scope in slot dst: when pair b holds an exception runs what is
+	                      * registered, last first, otherwise hands it to the outer scope. A cancel
+	                      * meanwhile takes the place of what pair b holds. Then the next op */
+	OP_WITH,       /* dst = permit of the semaphore named x[a], once it is granted */
+	OP_WITH_END,   /* gives back the permit in slot dst; then as OP_LEAVE with pair b */
+
+	/* Generators. */
+	OP_GEN_NEW,   /* dst = generator of def code call[a], not begun */
+	OP_GEN_NEXT,  /* dst = next value of the generator in slot b; pc = a at its end */
+	OP_GEN_CLOSE, /* closes the generator in slot b: GeneratorExit is raised at its yield */
+
+	OP_WAIT,       /* handles of join[a] (kind JOIN_WAIT); dst = {done, pending} */
+	OP_MATCH_TEXT, /* dst = x[a] as `match` compares it: text itself, the rest as compact JSON */
+	OP_CASE        /* pc = a unless the text in slot b equals x[c] (constant) */
 };
+
+#define OP_OF_GENERATOR 1u /* flag of OP_YIELD: to the consumer */
 
 struct op {
 	uint8_t  kind; /* enum op_kind */
@@ -51,7 +87,25 @@ struct op {
 	uint32_t a;
 	uint32_t b;
 	uint32_t c;
-	uint32_t node; /* where it stands in the spec */
+	uint32_t node;    /* where it stands in the spec */
+	uint32_t handler; /* the innermost that covers it, or PROGRAM_NONE */
+};
+
+/* Who takes an exception, or a `return`, that leaves the ops it covers. It puts what happened into
+ * its pair of slots (LEAVE_*, and the exception or the value) and goes on at `landing`. */
+enum handler_kind {
+	HANDLER_EXCEPT, /* exceptions only */
+	HANDLER_FINALLY /* `return` as well */
+};
+
+enum leave { LEAVE_NORMAL, LEAVE_RAISE, LEAVE_RETURN };
+
+struct handler {
+	uint32_t landing; /* op; in the code of the ops it covers */
+	uint32_t outer;   /* the next one outwards in the same code, or PROGRAM_NONE */
+	uint32_t code;
+	uint16_t pair; /* slots pair (an int, enum leave) and pair + 1 */
+	uint8_t  kind; /* enum handler_kind */
 };
 
 /* One coroutine body. The first `capture_count` slots are filled when a coroutine starts: from
@@ -63,25 +117,38 @@ struct code {
 	uint32_t  node; /* the branch, task or def body */
 	uint16_t  slot_count;
 	uint16_t  capture_count;
-	uint16_t *captures; /* slots of the maker; NULL for defs and the job */
+	uint16_t *captures;     /* slots of the maker; NULL for defs and the job */
+	bool      is_generator; /* a def that yields: only OP_GEN_NEW may call it */
 };
 
 /* Where an op stands: its JSON Pointer is the parent's plus "/" and `key`, escaped (~0 ~1). */
 struct node {
-	uint32_t    parent;    /* PROGRAM_NONE for the root */
-	const char *key;       /* member name or decimal index; "" for the root */
-	const char *op;        /* operation there ("sleep", ...), static; NULL when none */
-	uint32_t    counter;   /* slot that holds the count of rounds of the loop whose body this is
+	uint32_t    parent;  /* PROGRAM_NONE for the root */
+	const char *key;     /* member name or decimal index; "" for the root */
+	const char *op;      /* operation there ("sleep", ...), static; NULL when none */
+	uint32_t    counter; /* slot that holds the count of rounds of the loop whose body this is
 	                         * (an OP_ITER's dst + 1, an int), else PROGRAM_NONE. It is 1 in the
 	                         * first round: the address shows one less */
+	uint32_t    attempt; /* slot of its `retry` that counts attempts, else PROGRAM_NONE: "@n" */
 	bool        is_branch; /* body of a comprehension: "#index of the task" follows the key */
 };
 
-enum join_kind { JOIN_GATHER, JOIN_AS_COMPLETED };
+enum join_kind {
+	JOIN_GATHER,
+	JOIN_AS_COMPLETED,
+	JOIN_TASK_GROUP,
+	JOIN_RACE,
+	JOIN_SHIELD, /* one listed branch; the value is that branch's */
+	JOIN_WAIT    /* no branches: `in` gives a handle or a list of handles */
+};
 
 #define JOIN_RETURN_EXCEPTIONS 1u
 #define JOIN_OBJECT 2u /* branches have names: gather gives a dict, a completion has `name` */
 #define JOIN_EVENTS 4u /* its branches make task events */
+#define JOIN_UNTIL_SUCCESS 8u    /* race: failures do not decide it */
+#define JOIN_FIRST_COMPLETED 16u /* wait: return_when; neither flag: ALL_COMPLETED */
+#define JOIN_FIRST_EXCEPTION 32u
+#define JOIN_HAS_AFTER 64u /* some branch has `after` */
 
 /* One branch. `await` is the expression of a branch that is exactly {"await": x}: when x is a
  * handle, the branch is that task; otherwise (and where `await` is PROGRAM_NONE) a new coroutine
@@ -91,6 +158,24 @@ struct branch {
 	uint32_t     await; /* x, or PROGRAM_NONE */
 	struct value name;  /* immortal text for JOIN_OBJECT, else VALUE_NONE */
 	uint32_t     label; /* x of the modifier `name`, or PROGRAM_NONE */
+	/* `after`: it begins when these siblings are done; their results go into its slots. */
+	uint32_t     first_after; /* in afters */
+	uint32_t     after_count;
+	/* The other way round: who waits for it. */
+	uint32_t     first_dependent; /* in dependents: indexes of branches of this join */
+	uint32_t     dependent_count;
+};
+
+struct after {
+	uint32_t branch; /* index of the sibling in the join */
+	uint32_t slot;   /* of the waiting branch's code, for its result; PROGRAM_NONE: not read */
+};
+
+/* The options of a `retry`; x's, PROGRAM_NONE where not given. */
+struct retry {
+	uint32_t attempts, delay, backoff, max_delay, jitter;
+	uint32_t first_on; /* in retry_on: immortal texts; on_count 0: all but CancelledError */
+	uint32_t on_count;
 };
 
 /* The branches of a combinator: listed, or one body for each item of x[in]. */
@@ -102,7 +187,7 @@ struct join {
 	uint32_t       in;      /* x, or PROGRAM_NONE */
 	uint16_t       var;     /* slot of the maker that holds the `for` variable meanwhile */
 	uint32_t       limit;   /* x, or PROGRAM_NONE */
-	uint32_t       timeout; /* x, or PROGRAM_NONE (as_completed) */
+	uint32_t       timeout; /* x, or PROGRAM_NONE (as_completed, wait) */
 	uint32_t       node;
 };
 
@@ -131,12 +216,23 @@ struct program {
 	uint32_t         call_count;
 	uint32_t        *args;
 	uint32_t         arg_count;
+	struct handler  *handlers;
+	uint32_t         handler_count;
+	struct after    *afters;
+	uint32_t         after_count;
+	uint32_t        *dependents;
+	uint32_t         dependent_count;
+	struct retry    *retries;
+	uint32_t         retry_count;
+	struct value    *retry_on; /* immortal text */
+	uint32_t         retry_on_count;
 	struct value    *arg_names; /* of the job: immortal text, in the order of code 0's slots */
 	struct value *arg_defaults; /* immortal; VALUE_NONE never: a header's arg has a default */
 	uint32_t      job_arg_count;
 	struct value  title;           /* immortal text, or VALUE_NULL */
 	struct value  loop;            /* header `loop`: immortal text or int, or VALUE_NULL */
 	bool          only_job_events; /* "events": "job" */
+	bool          counts_cancels;  /* it has a timeout or a task_group somewhere */
 	size_t        bytes;           /* about what it holds, for caches */
 	char         *text;            /* storage of the keys */
 };

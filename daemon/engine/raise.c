@@ -1,4 +1,5 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
+#include "daemon/engine/sayable.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ static struct origin origin_of(const struct program *p, const struct task *t)
 	if (f->caller == NULL && t->extra != NULL && !value_is_none(t->extra->base))
 		return (struct origin){ t->extra->base_node, t->extra->base };
 	if (f->caller == NULL && (t->sched.obj.flags & TASK_OF_JOIN)) {
-		const struct join_run *jr = (const struct join_run *)(const void *)t->callbacks;
+		const struct join_run *jr = join_of(t->callbacks);
 
 		if (!value_is_none(jr->base))
 			return (struct origin){ jr->base_node, jr->base };
@@ -75,6 +76,10 @@ static void write_from(struct buf *b, const struct program *p, const struct orig
 		buf_add_byte(b, '#');
 		buf_add_i64(b, value_as_int(t->top->slots[n->counter]) - 1);
 	}
+	if (n->attempt != PROGRAM_NONE && value_is_int48(t->top->slots[n->attempt])) {
+		buf_add_byte(b, '@');
+		buf_add_i64(b, value_as_int(t->top->slots[n->attempt]));
+	}
 }
 
 void address_write(struct buf *b, const struct job *j, const struct task *t)
@@ -98,7 +103,8 @@ struct value address_base(struct running *r)
 		e->heap.failed = true;
 		return VALUE_NONE;
 	}
-	if (e->scratch.bytes == 0 || memchr(e->scratch.at, '#', e->scratch.bytes) == NULL)
+	if (e->scratch.bytes == 0 || (memchr(e->scratch.at, '#', e->scratch.bytes) == NULL &&
+	                              memchr(e->scratch.at, '@', e->scratch.bytes) == NULL))
 		return VALUE_NONE;
 	base = value_text_new(&e->heap, e->scratch.at, e->scratch.bytes);
 	return base;
@@ -127,6 +133,48 @@ struct value exception_new(struct engine *e, struct job *j, struct task *t, cons
 	exc = put_text(e, exc, "path", path.at == NULL ? "" : path.at, path.bytes);
 	buf_close(&path);
 	return exc;
+}
+
+bool exception_is(struct value exc, const char *type)
+{
+	struct value is = value_dict_get(exc, "type", 4);
+
+	return value_is_type(is, VALUE_T_TEXT) && strcmp(value_text(is)->at, type) == 0;
+}
+
+bool exception_is_ordinary(struct value exc)
+{
+	return !exception_is(exc, "CancelledError") && !exception_is(exc, "GeneratorExit");
+}
+
+bool must_be_sayable(struct running *r, struct value v, const char *what)
+{
+	const char *why;
+	const char *type = value_unsayable(v, &why);
+
+	if (type == NULL)
+		return true;
+	value_release(&r->e->heap, v);
+	(void)raise_text(r, type, "%s %s", what, why);
+	return false;
+}
+
+struct value exception_said(struct engine *e, struct value exc)
+{
+	const char  *why;
+	struct value out;
+
+	if (value_unsayable(exc, &why) == NULL)
+		return value_retain(exc);
+	out = value_dict_new(&e->heap, value_dict(exc)->count);
+	for (uint32_t i = 0; i < value_dict(exc)->count; i++) {
+		const struct vpair *m = &value_dict(exc)->at[i];
+
+		if (strcmp(value_text(m->key)->at, "data") != 0)
+			out = value_dict_put(&e->heap, out, value_retain(m->key),
+			                     value_retain(m->value));
+	}
+	return out;
 }
 
 enum step raise_value(struct running *r, struct value exc)

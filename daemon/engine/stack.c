@@ -1,4 +1,4 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
 
 #include <stdlib.h>
 
@@ -7,6 +7,7 @@ static const char *state_name(const struct task *t)
 	switch ((enum task_state)t->sched.obj.state) {
 	case TASK_READY:
 	case TASK_RUNNING:
+	case TASK_THROWN:
 		return "ready";
 	case TASK_SLEEPING:
 		return "sleeping";
@@ -16,6 +17,10 @@ static const char *state_name(const struct task *t)
 		return "joining";
 	case TASK_LIMITED:
 		return "limited";
+	case TASK_HELD:
+		return "held";
+	case TASK_ACQUIRING:
+		return "acquiring";
 	case TASK_DONE:
 		break;
 	}
@@ -38,8 +43,14 @@ static void write_waiting(struct buf *b, const struct engine *e, const struct jo
 		buf_add_text(b, ",\"waiting_for\":");
 		buf_add_json_string(b, address.at == NULL ? "" : address.at, address.bytes);
 		buf_close(&address);
+	} else if (t->sched.obj.state == TASK_ACQUIRING) {
+		uint32_t slot = j->program->ops[t->top->pc].dst;
+
+		buf_add_text(b, ",\"waiting_for\":");
+		value_write_json(b,
+		                 ((struct permit *)(void *)value_obj(t->top->slots[slot]))->name);
 	} else if (t->sched.obj.state == TASK_JOINING) {
-		jr = (const struct join_run *)(const void *)t->waiting_on;
+		jr = join_of(t->waiting_on);
 		buf_addf(b, ",\"waiting_for\":\"%u of %u branches\"", jr->expected - jr->done,
 		         jr->expected);
 	}

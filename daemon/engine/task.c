@@ -1,24 +1,11 @@
-#include "daemon/engine/coro.h"
+#include "daemon/engine/join.h"
+#include "daemon/engine/sayable.h"
 
 /* --- frames and tasks --- */
 
 static size_t slots_bytes(const struct code *c)
 {
 	return c->slot_count * sizeof(struct value);
-}
-
-static void frame_fill(struct frame *f, const struct program *p, uint32_t code,
-                       const struct value *from)
-{
-	const struct code *c = &p->codes[code];
-
-	f->caller = NULL;
-	f->code = code;
-	f->pc = c->first_op;
-	for (uint32_t i = 0; i < c->capture_count; i++)
-		f->slots[i] = value_retain(from[c->captures != NULL ? c->captures[i] : i]);
-	for (uint32_t i = c->capture_count; i < c->slot_count; i++)
-		f->slots[i] = VALUE_NONE;
 }
 
 size_t frame_bytes(const struct code *c)
@@ -36,7 +23,7 @@ void frame_drop_slots(struct engine *e, const struct program *p, struct frame *f
 	}
 }
 
-struct task *task_new(struct engine *e, struct job *j, uint32_t code, const struct value *from)
+static struct task *task_make(struct engine *e, struct job *j, uint32_t code)
 {
 	const struct code *c = &j->program->codes[code];
 	struct task       *t = slab_alloc(&e->slab, sizeof *t + slots_bytes(c));
@@ -55,9 +42,39 @@ struct task *task_new(struct engine *e, struct job *j, uint32_t code, const stru
 	t->extra = NULL;
 	t->index = 0;
 	t->serial = ++j->serial;
-	frame_fill(&t->frame, j->program, code, from);
+	t->frame.caller = NULL;
+	t->frame.code = code;
+	t->frame.pc = c->first_op;
+	for (uint32_t i = 0; i < c->slot_count; i++)
+		t->frame.slots[i] = VALUE_NONE;
 	j->tasks_live++;
 	return t;
+}
+
+struct task *task_new(struct engine *e, struct job *j, uint32_t code, const struct value *from)
+{
+	const struct code *c = &j->program->codes[code];
+	struct task       *t = task_make(e, j, code);
+
+	for (uint32_t i = 0; t != NULL && i < c->capture_count; i++)
+		t->frame.slots[i] = value_retain(from[c->captures != NULL ? c->captures[i] : i]);
+	return t;
+}
+
+struct task *task_new_captured(struct engine *e, struct job *j, uint32_t code,
+                               const struct value *captured)
+{
+	struct task *t = task_make(e, j, code);
+
+	for (uint32_t i = 0; t != NULL && i < j->program->codes[code].capture_count; i++)
+		t->frame.slots[i] = value_retain(captured[i]);
+	return t;
+}
+
+void task_wake(struct job *j, struct task *t)
+{
+	t->sched.obj.state = TASK_READY;
+	ready_push(j, &t->sched);
 }
 
 struct task_extra *task_extra(struct engine *e, struct task *t)
@@ -105,20 +122,13 @@ static void task_unlist(struct job *j, struct task *t)
 
 static void frames_drop(struct engine *e, struct task *t)
 {
-	const struct program *p = t->job->program;
-
-	while (t->top != &t->frame) {
-		struct frame *f = t->top;
-
-		t->top = f->caller;
-		frame_drop_slots(e, p, f);
-		slab_free(&e->slab, f, frame_bytes(&p->codes[f->code]));
-	}
-	frame_drop_slots(e, p, &t->frame);
+	while (t->top != &t->frame)
+		frame_pop(e, t);
+	frame_drop_slots(e, t->job->program, &t->frame);
 }
 
 /* Drops the callbacks without calling them. */
-static void callbacks_drop(struct engine *e, struct task *t)
+void task_drop_callbacks(struct engine *e, struct task *t)
 {
 	struct waiter *last, *w, *next;
 
@@ -136,6 +146,7 @@ static void callbacks_drop(struct engine *e, struct task *t)
 		bool is_last = w == last;
 
 		next = w->next;
+		w->next = w->prev = NULL;
 		sched_release(e, &w->sched);
 		if (is_last)
 			return;
@@ -148,7 +159,7 @@ void task_stop_waiting(struct engine *e, struct task *t)
 	if (t->waiting_on == NULL)
 		return;
 	if (t->waiting_on->obj.type == VALUE_T_JOIN)
-		((struct join_run *)(void *)t->waiting_on)->owner = NULL;
+		join_of(t->waiting_on)->owner = NULL;
 	sched_release(e, t->waiting_on);
 	t->waiting_on = NULL;
 }
@@ -158,7 +169,7 @@ void task_drop(struct engine *e, struct job *j, struct task *t)
 	if (t->sched.obj.state == TASK_SLEEPING)
 		timer_heap_disarm(&e->timers, &t->sched.at.timer);
 	t->sched.obj.refs++;
-	callbacks_drop(e, t);
+	task_drop_callbacks(e, t);
 	task_stop_waiting(e, t);
 	frames_drop(e, t);
 	task_unlist(j, t);
@@ -176,7 +187,7 @@ void task_free(struct engine *e, struct task *t)
 	CHECK(t->sched.obj.state == TASK_DONE);
 	value_release(&e->heap, t->result);
 	task_stop_waiting(e, t);
-	callbacks_drop(e, t);
+	task_drop_callbacks(e, t);
 	if (t->extra != NULL) {
 		value_release(&e->heap, t->extra->name);
 		value_release(&e->heap, t->extra->base);
@@ -193,13 +204,29 @@ bool task_makes_events(const struct task *t)
 	if (t->extra != NULL && !value_is_none(t->extra->name))
 		return true;
 	return (t->sched.obj.flags & TASK_OF_JOIN) && t->callbacks != NULL &&
-	       (((struct join_run *)(void *)t->callbacks)->spec->flags & JOIN_EVENTS);
+	       (join_of(t->callbacks)->spec->flags & JOIN_EVENTS);
+}
+
+/* A result that is no JSON is for the job alone: others see null. */
+static void put_task_event(struct engine *e, struct task *t)
+{
+	bool         has_failed = (t->sched.obj.flags & TASK_FAILED) != 0;
+	const char  *why;
+	struct value said = VALUE_NULL;
+
+	if (has_failed)
+		said = exception_said(e, t->result);
+	else if (value_unsayable(t->result, &why) == NULL)
+		said = value_retain(t->result);
+	(void)engine_put(e, t->job, has_failed ? ENGINE_TASK_FAILED : ENGINE_TASK_COMPLETED, said,
+	                 t);
+	value_release(&e->heap, said);
 }
 
 void task_end(struct engine *e, struct job *j, struct task *t, struct value result, unsigned flags)
 {
 	if (t->sched.obj.flags & TASK_HAS_PERMIT)
-		join_release_permit(e, j, (struct join_run *)(void *)t->callbacks);
+		join_release_permit(j, join_of(t->callbacks));
 	/* The address of where it failed is in the error; of the event it is the task's own. */
 	frames_drop(e, t);
 	task_unlist(j, t);
@@ -209,10 +236,11 @@ void task_end(struct engine *e, struct job *j, struct task *t, struct value resu
 	t->result = result;
 	j->tasks_live--;
 	j->tasks_done++;
+	/* asyncio.run() goes on when it has gathered what it cancelled: its callback, then its own. */
+	if (j->phase == JOB_SWEEPING && t->serial <= j->sweep_serial && --j->sweep_left == 0)
+		j->sweep_ticks = 3;
 	if (!j->program->only_job_events && t != j->main && task_makes_events(t))
-		(void)engine_put(e, j,
-		                 flags & TASK_FAILED ? ENGINE_TASK_FAILED : ENGINE_TASK_COMPLETED,
-		                 result, t);
+		put_task_event(e, t);
 	if (t->callbacks != NULL || t == j->main)
 		ready_push(j, &t->sched); /* keeps the reference of being alive */
 	else
@@ -224,7 +252,7 @@ void task_run_callbacks(struct engine *e, struct job *j, struct task *t)
 	struct waiter *last, *w, *next;
 
 	if (t->sched.obj.flags & TASK_OF_JOIN) {
-		struct join_run *jr = (struct join_run *)(void *)t->callbacks;
+		struct join_run *jr = join_of(t->callbacks);
 
 		t->callbacks = NULL;
 		join_child_done(e, j, jr, t->index, t);

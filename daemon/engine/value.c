@@ -81,6 +81,10 @@ static size_t object_bytes(const struct vobj *obj)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
+	case VALUE_T_TIMEOUT:
+	case VALUE_T_GENERATOR:
+	case VALUE_T_UNDO:
+	case VALUE_T_PERMIT:
 		break;
 	}
 	CHECK_NEVER("object_bytes: not an object of this module");

@@ -44,8 +44,12 @@ enum value_type {
 	VALUE_T_BIGINT, /* reported as VALUE_T_INT by value_type() */
 	VALUE_T_RANGE,
 	VALUE_T_TASK, /* a handle: the task itself, counted */
-	VALUE_T_JOIN, /* engine objects below: see coro.h */
-	VALUE_T_WAITER
+	VALUE_T_JOIN, /* engine objects from here on: see coro.h */
+	VALUE_T_WAITER,
+	VALUE_T_TIMEOUT,
+	VALUE_T_GENERATOR,
+	VALUE_T_UNDO,
+	VALUE_T_PERMIT
 };
 
 #define VALUE_IMMORTAL UINT32_MAX
@@ -264,8 +268,6 @@ bool value_is_true(struct value v); /* Python's truth */
 /* Python's ==: 1 == 1.0 == true, and an int never equals a float that only rounds to it. Handles
  * and what lies deeper than VALUE_DEPTH_MAX are equal to nothing. O(size). */
 bool value_is_equal(struct value a, struct value b);
-/* A task anywhere inside, as deep as value_write_json() would look; O(size). */
-bool value_has_handle(struct value v);
 
 /* Compact JSON. Floats as Python's repr() gives them. Fails in `b` (its cap, no memory, GD_LIMIT
  * below VALUE_DEPTH_MAX); a handle or range inside must have been refused before. */

@@ -73,6 +73,10 @@ bool value_is_true(struct value v)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
+	case VALUE_T_TIMEOUT:
+	case VALUE_T_GENERATOR:
+	case VALUE_T_UNDO:
+	case VALUE_T_PERMIT:
 		break;
 	}
 	return true;
@@ -127,30 +131,6 @@ static bool equal_below(struct value a, struct value b, uint32_t depth)
 bool value_is_equal(struct value a, struct value b)
 {
 	return equal_below(a, b, VALUE_DEPTH_MAX + 1);
-}
-
-static bool handle_below(struct value v, uint32_t depth)
-{
-	if (!value_is_obj(v) || depth == 0)
-		return false;
-	if (value_is_type(v, VALUE_T_LIST)) {
-		for (uint32_t i = 0; i < value_list(v)->count; i++)
-			if (handle_below(value_list(v)->at[i], depth - 1))
-				return true;
-		return false;
-	}
-	if (value_is_type(v, VALUE_T_DICT)) {
-		for (uint32_t i = 0; i < value_dict(v)->count; i++)
-			if (handle_below(value_dict(v)->at[i].value, depth - 1))
-				return true;
-		return false;
-	}
-	return value_obj(v)->type >= VALUE_T_TASK;
-}
-
-bool value_has_handle(struct value v)
-{
-	return handle_below(v, VALUE_DEPTH_MAX + 1);
 }
 
 /* --- floats --- */
@@ -303,9 +283,14 @@ static void write_below(struct buf *b, struct value v, uint32_t depth)
 	case VALUE_T_TASK:
 	case VALUE_T_JOIN:
 	case VALUE_T_WAITER:
+	case VALUE_T_TIMEOUT:
+	case VALUE_T_GENERATOR:
+	case VALUE_T_UNDO:
+	case VALUE_T_PERMIT:
 		break;
 	}
-	CHECK_NEVER("value_write_json: not data");
+	if (b->failed == GD_OK)
+		b->failed = GD_INVALID_PARAMS;
 }
 
 void value_write_json(struct buf *b, struct value v)

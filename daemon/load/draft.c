@@ -1,60 +1,33 @@
 #include "daemon/load/loader.h"
+#include "proto/base/check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* --- captures --- */
 
-static bool is_word(char c)
+static void capture(struct loader *l, struct draft *d, uint32_t source)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_';
+	const struct binding *from = &l->names.binding[source];
+
+	(void)names_bind_again(&l->names, from->symbol,
+	                       (struct binding){ .code = d->code,
+	                                         .slot = d->capture_count,
+	                                         .source = source,
+	                                         .is_fixed = from->is_fixed });
+	d->capture_count++;
 }
 
-/* Captures every visible name of the maker that `text` mentions. That a word is no name (a text
- * inside an expression, a member) is not looked into: a name too many stays unused, and
- * draft_end() drops it or lets it cost no more than a slot. */
-static void capture_words(struct loader *l, struct draft *d, const char *text)
+/* Captures every visible name of the maker that the text of `body` mentions. */
+static void capture_names(struct loader *l, struct draft *d, const json_t *body)
 {
-	const char *at = strstr(text, "${");
+	struct mention_range range = mentions_in(&l->mentions, body);
+	uint32_t             source;
 
-	while (at != NULL && *at != '\0') {
-		const char *first = at;
-		uint32_t    source;
-
-		while (is_word(*at))
-			at++;
-		if (at == first) {
-			at++;
-			continue;
-		}
-		if (first[-1] == '.')
-			continue;
-		source = names_find(&l->names, first, (size_t)(at - first));
-		if (source == BINDING_NONE || l->names.binding[source].code != d->maker->code)
-			continue;
-		(void)names_bind(&l->names, names_text(&l->names, source),
-		                 (struct binding){ .code = d->code,
-		                                   .slot = d->capture_count,
-		                                   .source = source });
-		d->capture_count++;
-	}
-}
-
-static void capture_names(struct loader *l, struct draft *d, const json_t *json)
-{
-	const char *key;
-	json_t     *item;
-	size_t      i;
-
-	if (json_is_string(json)) {
-		capture_words(l, d, json_string_value(json));
-	} else if (json_is_array(json)) {
-		json_array_foreach (json, i, item)
-			capture_names(l, d, item);
-	} else if (json_is_object(json)) {
-		json_object_foreach ((json_t *)(uintptr_t)json, key, item)
-			capture_names(l, d, item);
+	for (uint32_t i = range.from; i < range.to; i++) {
+		source = names_newest(&l->names, l->mentions.symbol[i]);
+		if (source != BINDING_NONE && l->names.binding[source].code == d->maker->code)
+			capture(l, d, source);
 	}
 }
 
@@ -62,9 +35,11 @@ void draft_begin(struct loader *l, struct draft *d, uint32_t code, const json_t 
 {
 	*d = (struct draft){ .maker = l->draft,
 		             .code = code,
+		             .handler = PROGRAM_NONE,
+		             .except_pair = PROGRAM_NONE,
 		             .first_binding = l->names.binding_count,
 		             .is_concurrent = body != NULL };
-	if (body != NULL)
+	if (body != NULL && !loader_failed(l))
 		capture_names(l, d, body);
 	l->draft = d;
 	(void)slots_take(l, d->capture_count);
@@ -75,12 +50,15 @@ void draft_begin(struct loader *l, struct draft *d, uint32_t code, const json_t 
  * the value of one that is read, so that it keeps nothing alive; those at the end are dropped. */
 static uint16_t *take_captures(struct loader *l, const struct draft *d, uint32_t *count)
 {
-	const struct binding *capture = l->names.binding + d->first_binding;
+	const struct binding *capture;
 	struct binding       *source;
 	uint16_t             *slots;
 	uint16_t              used_slot = 0;
 
 	*count = 0;
+	if (d->capture_count == 0)
+		return NULL; /* there may be no table yet */
+	capture = l->names.binding + d->first_binding;
 	for (uint32_t i = 0; i < d->capture_count; i++)
 		if (capture[i].is_used)
 			*count = i + 1;
@@ -118,10 +96,14 @@ void draft_end(struct loader *l, struct draft *d, const struct place *at, uint32
 	}
 	body.slot_count = (uint16_t)d->slot_count;
 	body.op_count = d->op_count;
-	build_code_set(&l->b, d->code, body, d->ops);
+	body.is_generator = d->is_generator;
+	CHECK(d->handler == PROGRAM_NONE);
+	build_code_set(&l->b, d->code, body, d->ops, d->handlers, d->handler_count);
 	names_leave(&l->names, d->first_binding);
 	free(d->ops);
+	free(d->handlers);
 	d->ops = NULL;
+	d->handlers = NULL;
 	l->draft = d->maker;
 }
 
@@ -148,7 +130,8 @@ uint32_t emit(struct loader *l, const struct place *at, enum op_kind kind, uint3
 		                           .a = a,
 		                           .b = b,
 		                           .c = c,
-		                           .node = at->node };
+		                           .node = at->node,
+		                           .handler = d->handler };
 	return d->op_count++;
 }
 
@@ -156,6 +139,21 @@ void emit_land(struct loader *l, uint32_t position)
 {
 	if (!l->b.failed)
 		l->draft->ops[position].a = l->draft->op_count;
+}
+
+uint32_t emit_jump(struct loader *l, const struct place *at, uint32_t before)
+{
+	return emit(l, at, OP_JUMP, 0, before, PROGRAM_NONE, PROGRAM_NONE);
+}
+
+void emit_land_all(struct loader *l, uint32_t last)
+{
+	while (last != PROGRAM_NONE && !l->b.failed) {
+		uint32_t before = l->draft->ops[last].a;
+
+		emit_land(l, last);
+		last = before;
+	}
 }
 
 void emit_null(struct loader *l, const struct place *at, uint32_t dst)
@@ -218,13 +216,25 @@ void scope_close(struct loader *l, struct scope_mark mark)
 	l->draft->bound_top = mark.bound_top;
 }
 
-void scope_bind(struct loader *l, const char *name, uint32_t slot)
+static void bind(struct loader *l, const char *name, uint32_t slot, bool is_fixed)
 {
-	(void)names_bind(
-		&l->names, name,
-		(struct binding){ .code = l->draft->code, .slot = slot, .source = BINDING_NONE });
+	(void)names_bind(&l->names, name,
+	                 (struct binding){ .code = l->draft->code,
+	                                   .slot = slot,
+	                                   .source = BINDING_NONE,
+	                                   .is_fixed = is_fixed });
 	if (slot >= l->draft->bound_top)
 		l->draft->bound_top = slot + 1;
+}
+
+void scope_bind(struct loader *l, const char *name, uint32_t slot)
+{
+	bind(l, name, slot, false);
+}
+
+void scope_bind_fixed(struct loader *l, const char *name, uint32_t slot)
+{
+	bind(l, name, slot, true);
 }
 
 enum name_state scope_resolve(struct loader *l, const struct place *at, const char *name,
@@ -233,7 +243,7 @@ enum name_state scope_resolve(struct loader *l, const struct place *at, const ch
 	uint32_t              i = names_find(&l->names, name, strlen(name));
 	const struct binding *b;
 
-	if (i == BINDING_NONE)
+	if (i == BINDING_NONE || l->names.binding[i].is_fixed)
 		return NAME_NEW;
 	b = &l->names.binding[i];
 	if (b->code == l->draft->code && b->source == BINDING_NONE) {

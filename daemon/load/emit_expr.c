@@ -59,8 +59,9 @@ static void unknown_function(struct emitter *e, const struct tree *t)
 {
 	struct nearest n;
 	char           message[160], hint[96];
+	uint32_t       work = NEAREST_WORK;
 
-	nearest_init(&n, t->text, t->bytes);
+	nearest_init(&n, t->text, t->bytes, &work);
 	for (uint32_t i = 0; i < EXPR_FN_COUNT; i++)
 		nearest_offer(&n, EXPR_FNS[i].name);
 	nearest_offer(&n, "default");

@@ -29,8 +29,8 @@ struct emitter {
 	uint32_t                 lazy;       /* > 0: inside something that may never be evaluated */
 	const struct tree       *loop;       /* the comprehension whose item this is, or NULL */
 	uint32_t                 loop_place; /* of its variable on the stack */
-	bool is_bad;      /* a problem in this text, or no memory: the rest is skipped */
-	bool has_problem; /* in any text */
+	bool     is_bad;   /* a problem in this text, or no memory: the rest is skipped */
+	uint32_t problems; /* in all texts */
 };
 
 /* A place in the code and the constants, to fold or to go back to. */

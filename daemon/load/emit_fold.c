@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #define FOLD_FUEL 500  /* steps of one folding */
+#define FOLD_HEAVY 200 /* foldings of one program that may take that many */
 #define FOLD_VALUES 64 /* in its result */
 #define FOLD_BYTES 512 /* of text in its result */
 
@@ -69,6 +70,32 @@ static enum emit_level fold_failed(struct emitter *e, const struct expr_error *w
 	return EMIT_DYNAMIC; /* when it runs, it fails or takes its time */
 }
 
+/* Whether the code since `mark` may take many steps, or give something much larger than it is: it
+ * calls a function, goes over something, or repeats a text or a list. */
+static bool is_heavy(const struct expr_code *code, struct emit_mark mark)
+{
+	bool has_product = false, has_object = false;
+
+	for (uint32_t i = mark.op; i < code->op_count; i++) {
+		const struct expr_op *op = &code->ops[i];
+
+		if (op->code == XOP_CALL || op->code == XOP_ITER)
+			return true;
+		has_product = has_product || op->code == XOP_MUL;
+		has_object = has_object ||
+		             (op->code == XOP_CONST && value_is_obj(code->consts[op->arg]));
+	}
+	return has_product && has_object;
+}
+
+/* Many small texts that each fold to a large one would make a small spec a large program. */
+static bool may_fold(struct emitter *e, struct emit_mark mark)
+{
+	if (!is_heavy(&e->b->code, mark))
+		return true;
+	return e->b->heavy_folds++ < FOLD_HEAVY;
+}
+
 enum emit_level emit_fold(struct emitter *e, struct emit_mark mark)
 {
 	struct value_heap *h = e->b->heap;
@@ -78,7 +105,7 @@ enum emit_level emit_fold(struct emitter *e, struct emit_mark mark)
 	struct expr_error  why;
 	struct value       v, copy;
 
-	if (e->is_bad)
+	if (e->is_bad || !may_fold(e, mark))
 		return EMIT_DYNAMIC;
 	x.count = code->op_count - mark.op;
 	if (!expr_eval_fueled(h, code, &x, NULL, FOLD_FUEL, &v, &why))

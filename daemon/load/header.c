@@ -1,4 +1,5 @@
 #include "daemon/load/header.h"
+#include "daemon/load/yields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,7 @@ static void refuse_def_key(struct loader *l, const struct place *at, const char 
 	struct nearest near;
 	char           hint[PROBLEM_HINT_CHARS];
 
-	nearest_init(&near, key, strlen(key));
+	nearest_init(&near, key, strlen(key), &l->hint_work);
 	nearest_offer(&near, "params");
 	nearest_offer(&near, "do");
 	hint_did_you_mean(hint, near.best);
@@ -152,6 +153,8 @@ static void read_def(struct loader *l, struct def *def, const json_t *json)
 	}
 	if (def->body == NULL)
 		loader_problem(l, &def->at, "", "a def needs \"do\"");
+	else
+		def->is_generator = node_yields(def->body);
 }
 
 static void read_defs(struct loader *l, const struct place *at, const json_t *json)
@@ -195,12 +198,17 @@ static void load_def(struct loader *l, struct def *def)
 	place_add_node(l, &def->at, NULL);
 	body = place_member(&def->at, "do", 0);
 	draft_begin(l, &d, def->code, NULL);
+	d.is_generator = def->is_generator;
 	for (size_t i = 0; i < count; i++) {
 		const char *name = json_string_value(json_array_get(def->params, i));
 
 		bind_param(l, name == NULL ? "" : name);
 	}
-	load_body(l, &d, &body, def->body);
+	if (l->has_undo) {
+		undo_bind(l, slots_take(l, 1));
+		d.capture_count++;
+	}
+	draft_end(l, &d, &body, load_body(l, &d, &body, def->body));
 }
 
 void header_load_defs(struct loader *l, const struct place *at)

@@ -229,8 +229,9 @@ bool lex_is_op(const struct lexer *l, int op)
 
 bool lex_is_word(const struct lexer *l, const char *word)
 {
-	return l->token.kind == LEX_NAME && l->token.bytes == strlen(word) &&
-	       memcmp(l->token.at, word, l->token.bytes) == 0;
+	/* The first letter, before anything is called: this is asked many times for every token. */
+	return l->token.kind == LEX_NAME && l->token.at[0] == word[0] &&
+	       l->token.bytes == strlen(word) && memcmp(l->token.at, word, l->token.bytes) == 0;
 }
 
 /* --- escapes --- */

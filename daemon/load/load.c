@@ -1,4 +1,5 @@
 #include "daemon/load/header.h"
+#include "daemon/load/yields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,11 +41,15 @@ static void load_root(struct loader *l, const json_t *spec)
 		               SPEC_DEPTH_MAX);
 		return;
 	}
+	l->has_undo = spec_has_undo(spec);
+	mentions_read(&l->mentions, &l->names, spec, l->has_undo);
+	if (loader_failed(l))
+		return;
 	draft_begin(l, &d, build_code(&l->b), NULL);
 	if (json_is_object(spec))
 		header_read(l, &at, spec);
 	header_bind_args(l);
-	load_body(l, &d, &at, spec);
+	draft_end(l, &d, &at, load_body(l, &d, &at, spec));
 	header_load_defs(l, &at);
 }
 
@@ -63,7 +68,7 @@ static enum gd_err finish(struct loader *l, struct program **out, struct gd_erro
 enum gd_err load_program(const json_t *spec, struct program **out, struct load_problems *problems,
                          struct gd_error *why)
 {
-	struct loader l = { .draft = NULL };
+	struct loader l = { .hint_work = NEAREST_WORK };
 	enum gd_err   rc;
 
 	*problems = (struct load_problems){ 0 };
@@ -83,6 +88,7 @@ enum gd_err load_program(const json_t *spec, struct program **out, struct load_p
 	header_close(&l);
 	json_decref(l.def_index);
 	names_close(&l.names);
+	mentions_close(&l.mentions);
 	program_builder_close(&l.b);
 	return rc;
 }

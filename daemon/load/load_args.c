@@ -4,12 +4,12 @@
 #include <string.h>
 
 static void refuse_unknown(struct problem_list *list, const struct program *p,
-                           const struct place *at)
+                           const struct place *at, uint32_t *work)
 {
 	struct nearest near;
 	char           hint[PROBLEM_HINT_CHARS];
 
-	nearest_init(&near, at->key, strlen(at->key));
+	nearest_init(&near, at->key, strlen(at->key), work);
 	for (uint32_t i = 0; i < p->job_arg_count; i++)
 		nearest_offer(&near, value_text(p->arg_names[i])->at);
 	hint_did_you_mean(hint, near.best);
@@ -23,7 +23,7 @@ static void check_names(struct problem_list *list, const struct program *p, cons
 	struct place root = { 0 };
 	const char  *key;
 	json_t      *item;
-	uint32_t     index = 0;
+	uint32_t     index = 0, work = NEAREST_WORK;
 
 	json_object_foreach ((json_t *)(uintptr_t)args, key, item) {
 		struct place at = place_member(&root, key, index++);
@@ -34,7 +34,7 @@ static void check_names(struct problem_list *list, const struct program *p, cons
 			list->out->is_cut = true;
 			return;
 		}
-		refuse_unknown(list, p, &at);
+		refuse_unknown(list, p, &at, &work);
 	}
 }
 

@@ -1,13 +1,14 @@
-/* Operations that make coroutines: gather, as_completed, create_task. */
-#include "daemon/load/loader.h"
+/* Combinators: their branches, listed or one for each item, and gather, race, task_group. */
+#include "daemon/load/load_after.h"
 
 static bool is_await(const json_t *json)
 {
 	return json_object_size(json) == 1 && json_object_get(json, "await") != NULL;
 }
 
+/* `after` says for whom the branch waits; NULL where no branch waits. */
 static void load_branch(struct loader *l, struct place *at, const json_t *json, const char *name,
-                        uint32_t branch)
+                        uint32_t branch, const struct after_graph *after)
 {
 	struct branch b = { .await = PROGRAM_NONE };
 
@@ -20,34 +21,56 @@ static void load_branch(struct loader *l, struct place *at, const json_t *json, 
 	}
 	b.label = load_label(l, at, json);
 	b.name = name == NULL ? VALUE_NONE : build_text(&l->b, name);
-	b.code = load_coroutine(l, at, json);
+	if (after != NULL)
+		after_fill(after, &b);
+	b.code = load_coroutine(l, at, json, after);
 	build_branch_set(&l->b, branch, b);
+}
+
+uint32_t load_single_branch(struct loader *l, struct place *at, const json_t *json)
+{
+	uint32_t branch = build_branches(&l->b, 1);
+
+	load_branch(l, at, json, NULL, branch, NULL);
+	return branch;
+}
+
+static void load_named_branches(struct loader *l, struct place *branches, const json_t *json,
+                                struct join *join)
+{
+	struct after_graph after;
+	const char        *key;
+	json_t            *item;
+	uint32_t           i = 0;
+
+	join->flags |= JOIN_OBJECT;
+	if (after_open(&after, l, branches, json))
+		join->flags |= JOIN_HAS_AFTER;
+	json_object_foreach ((json_t *)(uintptr_t)json, key, item) {
+		struct place at = place_member(branches, key, i);
+
+		after.branch = i;
+		load_branch(l, &at, item, key, join->first_branch + i++,
+		            after.count == 0 ? NULL : &after);
+	}
+	after_close(&after);
 }
 
 static void load_listed(struct loader *l, struct place *branches, const json_t *json,
                         struct join *join)
 {
-	const char *key;
-	json_t     *item;
-	uint32_t    i = 0;
-
 	place_add_node(l, branches, NULL);
 	join->branch_count =
 		(uint32_t)(json_is_array(json) ? json_array_size(json) : json_object_size(json));
 	join->first_branch = build_branches(&l->b, join->branch_count);
 	if (json_is_object(json)) {
-		join->flags |= JOIN_OBJECT;
-		json_object_foreach ((json_t *)(uintptr_t)json, key, item) {
-			struct place at = place_member(branches, key, i);
-
-			load_branch(l, &at, item, key, join->first_branch + i++);
-		}
+		load_named_branches(l, branches, json, join);
 		return;
 	}
-	for (; i < join->branch_count; i++) {
+	for (uint32_t i = 0; i < join->branch_count; i++) {
 		struct place at = place_element(branches, i);
 
-		load_branch(l, &at, json_array_get(json, i), NULL, join->first_branch + i);
+		load_branch(l, &at, json_array_get(json, i), NULL, join->first_branch + i, NULL);
 	}
 }
 
@@ -65,21 +88,20 @@ static void load_comprehension(struct loader *l, const struct place *at, const s
 	if (name != NULL)
 		scope_bind(l, name, join->var);
 	join->branch_count = 1;
-	join->first_branch = build_branches(&l->b, 1);
-	load_branch(l, body, p->operand, NULL, join->first_branch);
+	join->first_branch = load_single_branch(l, body, p->operand);
 	build_node_is_branch(&l->b, body->node);
 	scope_close(l, scope);
 }
 
-/* The join of gather or as_completed; PROGRAM_NONE after a problem. */
-static uint32_t load_join(struct loader *l, const struct place *at, const struct parts *p,
-                          enum join_kind kind, uint32_t flags)
+uint32_t load_join(struct loader *l, const struct place *at, const struct parts *p,
+                   enum join_kind kind, uint32_t flags)
 {
 	struct join  join = { .kind = kind, .flags = flags, .in = PROGRAM_NONE, .node = at->node };
 	struct place branches = place_operand(at, p);
 
 	join.limit = loader_part(l, at, p, KEY_LIMIT);
-	join.timeout = loader_part(l, at, p, KEY_TIMEOUT);
+	join.timeout = op_has_option(p->op, KEY_TIMEOUT) ? loader_part(l, at, p, KEY_TIMEOUT)
+	                                                 : PROGRAM_NONE;
 	if (p->at[KEY_FOR] != NULL && p->at[KEY_IN] != NULL) {
 		load_comprehension(l, at, p, &branches, &join);
 	} else if (p->at[KEY_FOR] != NULL) {
@@ -99,98 +121,65 @@ static uint32_t load_join(struct loader *l, const struct place *at, const struct
 	return build_join(&l->b, join);
 }
 
-void load_gather(struct loader *l, const struct place *at, const struct parts *p, struct target to)
+uint32_t join_events(const struct loader *l)
 {
-	const json_t *as_values = p->at[KEY_RETURN_EXCEPTIONS];
-	uint32_t      flags = json_is_true(as_values) ? JOIN_RETURN_EXCEPTIONS : 0;
-	uint32_t      mark = l->draft->top;
-	uint32_t      join;
+	return l->b.program->only_job_events ? 0 : JOIN_EVENTS;
+}
 
-	if (as_values != NULL && !json_is_boolean(as_values)) {
-		struct place option = place_part(at, p, KEY_RETURN_EXCEPTIONS);
+static void emit_join(struct loader *l, const struct place *at, const struct parts *p,
+                      struct target to, enum join_kind kind, uint32_t flags)
+{
+	uint32_t mark = l->draft->top;
+	uint32_t join = load_join(l, at, p, kind, flags);
 
-		loader_problem(l, &option, "", "\"return_exceptions\" is true or false");
-	}
-	join = load_join(l, at, p, JOIN_GATHER, flags);
 	(void)emit(l, at, OP_JOIN, to.slot, join, PROGRAM_NONE, PROGRAM_NONE);
 	slots_give_back(l, mark);
 }
 
-/* What happens for each completion in slot `item`; it leaves there what the list is to hold. */
-static void load_completion(struct loader *l, const struct place *at, const struct parts *p,
-                            uint32_t item, uint32_t counter, bool is_wanted)
+void load_gather(struct loader *l, const struct place *at, const struct parts *p, struct target to)
 {
-	struct place body;
+	uint32_t flags = 0;
 
-	if (p->at[KEY_DO] == NULL) {
-		uint32_t x;
+	if (p->at[KEY_RETURN_EXCEPTIONS] != NULL) {
+		struct place option = place_part(at, p, KEY_RETURN_EXCEPTIONS);
 
-		if (!is_wanted)
-			return;
-		x = loader_internal(l, "${it.result}", item, at->node);
-		(void)emit(l, at, OP_EVAL, item, x, PROGRAM_NONE, PROGRAM_NONE);
-		return;
+		if (constant_bool(l, &option, p->at[KEY_RETURN_EXCEPTIONS]))
+			flags = JOIN_RETURN_EXCEPTIONS;
 	}
-	body = place_part(at, p, KEY_DO);
-	emit_count(l, at, counter);
-	load_node(l, &body, p->at[KEY_DO], (struct target){ item + 1, is_wanted });
-	build_node_counter(&l->b, body.node, counter);
+	emit_join(l, at, p, to, JOIN_GATHER, flags);
 }
 
-/*	  join = start the branches
- *	  dst = []
- *	L: item = next completion of join, or E
- *	  value = body
- *	  dst += value
- *	  jump L
- *	E:
- */
-void load_as_completed(struct loader *l, const struct place *at, const struct parts *p,
-                       struct target to)
+void load_task_group(struct loader *l, const struct place *at, const struct parts *p,
+                     struct target to)
 {
-	uint32_t          mark = l->draft->top;
-	uint32_t          flags = l->b.program->only_job_events ? 0 : JOIN_EVENTS;
-	uint32_t          join = load_join(l, at, p, JOIN_AS_COMPLETED, flags);
-	uint32_t          join_slot = slots_take(l, 1);
-	struct scope_mark scope = scope_open(l);
-	bool              has_body = p->at[KEY_DO] != NULL;
-	/* The completion and, with a body, the value of the body. */
-	uint32_t          item = slots_take(l, has_body ? 2 : 1);
-	uint32_t          counter = PROGRAM_NONE, next;
-
-	(void)emit(l, at, OP_JOIN, join_slot, join, PROGRAM_NONE, PROGRAM_NONE);
-	if (to.is_wanted)
-		(void)emit(l, at, OP_LIST_NEW, to.slot, PROGRAM_NONE, PROGRAM_NONE, PROGRAM_NONE);
-	if (has_body)
-		counter = emit_counter(l, at);
-	next = emit(l, at, OP_JOIN_NEXT, item, PROGRAM_NONE, join_slot, PROGRAM_NONE);
-	if (p->at[KEY_AS] != NULL && json_is_string(p->at[KEY_AS]))
-		scope_bind(l, json_string_value(p->at[KEY_AS]), item);
-	load_completion(l, at, p, item, counter, to.is_wanted);
-	if (to.is_wanted)
-		(void)emit(l, at, OP_APPEND, to.slot, PROGRAM_NONE, has_body ? item + 1 : item,
-		           PROGRAM_NONE);
-	(void)emit(l, at, OP_JUMP, 0, next, PROGRAM_NONE, PROGRAM_NONE);
-	emit_land(l, next);
-	scope_close(l, scope);
-	slots_give_back(l, mark);
+	l->b.program->counts_cancels = true;
+	emit_join(l, at, p, to, JOIN_TASK_GROUP, join_events(l));
 }
 
-void load_create_task(struct loader *l, const struct place *at, const struct parts *p,
-                      struct target to)
+/* A race of nobody has no winner. */
+static void check_runners(struct loader *l, const struct place *at, const struct parts *p)
 {
-	struct place body = place_operand(at, p);
-	uint32_t     label = loader_part(l, at, p, KEY_NAME);
-	uint32_t     code;
+	enum key_id   key = KEY_IN;
+	bool          is_for = p->at[key] != NULL;
+	struct place  runners = is_for ? place_part(at, p, key) : place_operand(at, p);
+	const json_t *json = is_for ? p->at[key] : p->operand;
 
-	/* All tasks of a job run on the job's own loop in this version, so that the answer is only
-	 * checked. */
-	(void)loader_part(l, at, p, KEY_LOOP);
-	if (p->at[KEY_NAME] == NULL)
-		label = load_label(l, &body, p->operand);
-	else if (json_object_get(p->operand, "name") != NULL &&
-	         json_object_get(p->operand, "create_task") == NULL)
-		loader_problem(l, &body, "", "this task has two names");
-	code = load_coroutine(l, &body, p->operand);
-	(void)emit(l, at, OP_CREATE_TASK, to.slot, code, label, PROGRAM_NONE);
+	if ((json_is_array(json) && json_array_size(json) == 0) ||
+	    (json_is_object(json) && json_object_size(json) == 0))
+		loader_problem(l, &runners, "", "a \"race\" without branches has no winner");
+}
+
+void load_race(struct loader *l, const struct place *at, const struct parts *p, struct target to)
+{
+	uint32_t flags = join_events(l);
+
+	if (p->at[KEY_UNTIL] != NULL) {
+		struct place until = place_part(at, p, KEY_UNTIL);
+
+		if (constant_choice(l, &until, p->at[KEY_UNTIL], key_info_of(KEY_UNTIL)->choices) !=
+		    NULL)
+			flags |= JOIN_UNTIL_SUCCESS;
+	}
+	check_runners(l, at, p);
+	emit_join(l, at, p, to, JOIN_RACE, flags);
 }

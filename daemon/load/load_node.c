@@ -1,5 +1,5 @@
-/* Node positions: sequences, and what stands around every operation (if, else, as). */
-#include "daemon/load/loader.h"
+/* Node positions: sequences, objects, and the bodies of coroutines. */
+#include "daemon/load/load_after.h"
 #include "proto/base/check.h"
 
 static void load_sequence(struct loader *l, const struct place *at, const json_t *json,
@@ -20,53 +20,52 @@ static void load_sequence(struct loader *l, const struct place *at, const json_t
 	scope_close(l, mark);
 }
 
-static void load_op(struct loader *l, const struct place *at, const struct parts *p,
-                    struct target to)
+/* The operations of later versions are checked, and compiled to nothing. */
+static void check_later(struct loader *l, const struct place *at, const struct parts *p)
 {
-	switch (p->op->id) {
-	case ID_AS_COMPLETED:
-		load_as_completed(l, at, p, to);
+	if (p->op->id == ID_EVENT)
+		check_event(l, at, p);
+	else if (p->op->id == ID_EXEC)
+		check_exec(l, at, p);
+	else if (p->op->id == ID_HTTP)
+		check_http(l, at, p);
+	else
+		check_to_thread(l, at, p);
+}
+
+void load_op(struct loader *l, const struct place *at, const struct parts *p, struct target to)
+{
+	static void (*const LOADERS[ID_COUNT])(struct loader * l, const struct place *at,
+	                                       const struct parts *p, struct target to) = {
+		[ID_AS_COMPLETED] = load_as_completed,
+		[ID_ASYNC_FOR] = load_async_for,
+		[ID_AWAIT] = load_await,
+		[ID_CALL] = load_call,
+		[ID_CANCEL] = load_cancel,
+		[ID_CREATE_TASK] = load_create_task,
+		[ID_DO] = load_do,
+		[ID_GATHER] = load_gather,
+		[ID_MATCH] = load_match,
+		[ID_RACE] = load_race,
+		[ID_RAISE] = load_raise,
+		[ID_RETURN] = load_return,
+		[ID_SET] = load_set,
+		[ID_SHIELD] = load_shield,
+		[ID_SLEEP] = load_sleep,
+		[ID_SLEEP_UNTIL] = load_sleep_until,
+		[ID_TASK_GROUP] = load_task_group,
+		[ID_TRY] = load_try,
+		[ID_VALUE] = load_value_op,
+		[ID_WAIT] = load_wait,
+		[ID_YIELD] = load_yield,
+	};
+
+	if (p->op->is_later) {
+		check_later(l, at, p);
 		return;
-	case ID_AWAIT:
-		load_await(l, at, p, to);
-		return;
-	case ID_CALL:
-		load_call(l, at, p, to);
-		return;
-	case ID_CANCEL:
-		load_cancel(l, at, p, to);
-		return;
-	case ID_CREATE_TASK:
-		load_create_task(l, at, p, to);
-		return;
-	case ID_DO:
-		load_do(l, at, p, to);
-		return;
-	case ID_GATHER:
-		load_gather(l, at, p, to);
-		return;
-	case ID_RETURN:
-		load_return(l, at, p, to);
-		return;
-	case ID_SET:
-		load_set(l, at, p, to);
-		return;
-	case ID_SLEEP:
-		load_sleep(l, at, p, to);
-		return;
-	case ID_SLEEP_UNTIL:
-		load_sleep_until(l, at, p, to);
-		return;
-	case ID_VALUE:
-		load_value_op(l, at, p, to);
-		return;
-	case ID_YIELD:
-		load_yield(l, at, p, to);
-		return;
-	case ID_LATER:
-		break;
 	}
-	CHECK_NEVER("load_parts() refuses operations of later versions");
+	CHECK(LOADERS[p->op->id] != NULL);
+	LOADERS[p->op->id](l, at, p, to);
 }
 
 void load_scoped_node(struct loader *l, struct place *at, const json_t *json, struct target to)
@@ -75,67 +74,6 @@ void load_scoped_node(struct loader *l, struct place *at, const json_t *json, st
 
 	load_node(l, at, json, to);
 	scope_close(l, mark);
-}
-
-/* The operation behind its `if`, or the `else`. Names bound in either are not visible after. */
-static void load_guarded(struct loader *l, const struct place *at, const struct parts *p,
-                         struct target to)
-{
-	struct scope_mark mark;
-	uint32_t          skip, done = PROGRAM_NONE;
-	bool              has_other = to.is_wanted || p->at[KEY_ELSE] != NULL;
-
-	if (p->at[KEY_IF] == NULL) {
-		if (p->at[KEY_ELSE] != NULL)
-			loader_problem(l, at, "", "\"else\" needs \"if\"");
-		load_op(l, at, p, to);
-		return;
-	}
-	skip = emit(l, at, OP_JUMP_UNLESS, 0, PROGRAM_NONE, loader_part(l, at, p, KEY_IF),
-	            PROGRAM_NONE);
-	mark = scope_open(l);
-	load_op(l, at, p, to);
-	scope_close(l, mark);
-	if (has_other)
-		done = emit(l, at, OP_JUMP, 0, PROGRAM_NONE, PROGRAM_NONE, PROGRAM_NONE);
-	emit_land(l, skip);
-	if (p->at[KEY_ELSE] != NULL) {
-		struct place other = place_part(at, p, KEY_ELSE);
-
-		load_scoped_node(l, &other, p->at[KEY_ELSE], to);
-	} else if (to.is_wanted) {
-		emit_null(l, at, to.slot);
-	}
-	if (has_other)
-		emit_land(l, done);
-}
-
-/* A node with `as`: its value goes into the slot of the name, and from there to whoever wants it.
- * A name that can be read meanwhile is written when the value is complete, not before. */
-static void load_named(struct loader *l, const struct place *at, const struct parts *p,
-                       struct target to)
-{
-	struct place    as = place_part(at, p, KEY_AS);
-	const char     *name = loader_name(l, &as, p->at[KEY_AS]);
-	enum name_state state = NAME_OUTER;
-	uint32_t        slot, value;
-
-	if (name != NULL)
-		state = scope_resolve(l, &as, name, &slot);
-	if (state != NAME_BOUND)
-		slot = slots_take(l, 1);
-	value = slot;
-	if (state == NAME_BOUND && (!p->op->is_simple || p->at[KEY_ELSE] != NULL))
-		value = slots_take(l, 1);
-	load_guarded(l, at, p, (struct target){ value, true });
-	if (value != slot)
-		emit_copy(l, at, slot, value);
-	if (state == NAME_NEW)
-		scope_bind(l, name, slot);
-	if (to.is_wanted)
-		emit_copy(l, at, to.slot, slot);
-	if (value != slot)
-		slots_give_back(l, value);
 }
 
 static void load_object(struct loader *l, struct place *at, const json_t *json, struct target to)
@@ -151,25 +89,37 @@ static void load_object(struct loader *l, struct place *at, const json_t *json, 
 		loader_problem(l, &name, "put it on a branch or on \"create_task\"",
 		               "\"name\" labels a task, and this node makes none");
 	}
-	if (parts.at[KEY_AS] != NULL)
-		load_named(l, at, &parts, to);
-	else
-		load_guarded(l, at, &parts, to);
+	if (parts.at[KEY_AFTER] != NULL && json != l->follower) {
+		struct place after = place_part(at, &parts, KEY_AFTER);
+
+		loader_problem(l, &after, "",
+		               "\"after\" names siblings, and this node is no branch of an object");
+	}
+	load_modified(l, at, &parts, to);
 }
 
-void load_node(struct loader *l, struct place *at, const json_t *json, struct target to)
+bool load_node_begin(struct loader *l, struct place *at)
 {
+	if (problems_are_enough(&l->problems, at))
+		return false;
 	place_add_node(l, at, NULL);
 	if (l->is_over_nodes)
-		return;
+		return false;
 	if (++l->node_count > SPEC_NODES_MAX) {
 		l->is_over_nodes = true;
 		loader_problem(
 			l, at,
 			"a comprehension (\"for\", \"in\") makes any number of tasks from one",
 			"more than %d nodes", SPEC_NODES_MAX);
-		return;
+		return false;
 	}
+	return true;
+}
+
+void load_node(struct loader *l, struct place *at, const json_t *json, struct target to)
+{
+	if (!load_node_begin(l, at))
+		return;
 	if (json_is_array(json))
 		load_sequence(l, at, json, to);
 	else if (json_is_object(json))
@@ -179,10 +129,14 @@ void load_node(struct loader *l, struct place *at, const json_t *json, struct ta
 		               loader_type_name(json));
 }
 
+/* --- coroutines --- */
+
 /* Whether the body is one operation that reads its captures for the last time before it writes its
  * result, which may then go where a capture was. */
 static bool is_one_simple_op(const json_t *json)
 {
+	const uint64_t around = KEY_BIT(KEY_AS) | KEY_BIT(KEY_IF) | KEY_BIT(KEY_ELSE) |
+	                        KEY_BIT(KEY_RETRY) | KEY_BIT(KEY_UNDO);
 	const char *key;
 	json_t     *item;
 
@@ -194,34 +148,48 @@ static bool is_one_simple_op(const json_t *json)
 
 		if (op != NULL && !op->is_simple)
 			return false;
-		if (info != NULL &&
-		    (info->id == KEY_AS || info->id == KEY_IF || info->id == KEY_ELSE))
+		if (info != NULL && (around & KEY_BIT(info->id)) != 0)
 			return false;
 	}
 	return true;
 }
 
-void load_body(struct loader *l, struct draft *d, struct place *at, const json_t *json)
+uint32_t load_body(struct loader *l, struct draft *d, struct place *at, const json_t *json)
 {
-	struct target to = { 0, true };
+	struct target     to = { 0, true };
+	struct undo_scope undo = { 0 };
+	bool              is_job = d->code == 0 && l->has_undo;
 
 	if (d->capture_count == 0 || !is_one_simple_op(json))
 		to.slot = slots_take(l, 1);
 	d->bound_top = d->top;
+	if (is_job)
+		undo = undo_open(l, at);
 	load_node(l, at, json, to);
-	draft_end(l, d, at, to.slot);
+	if (is_job)
+		undo_close(l, at, &undo);
+	return to.slot;
 }
 
-uint32_t load_coroutine(struct loader *l, struct place *at, const json_t *json)
+uint32_t load_coroutine(struct loader *l, struct place *at, const json_t *json,
+                        const struct after_graph *after)
 {
 	uint32_t      code = build_code(&l->b);
-	const json_t *labelled = l->labelled;
+	const json_t *labelled = l->labelled, *follower = l->follower;
 	struct draft  d;
+	uint32_t      slot;
 
 	draft_begin(l, &d, code, json);
+	if (after != NULL)
+		after_bind(after, l, &d, json);
 	l->labelled = json;
-	load_body(l, &d, at, json);
+	l->follower = after != NULL ? json : NULL;
+	slot = load_body(l, &d, at, json);
 	l->labelled = labelled;
+	l->follower = follower;
+	if (after != NULL)
+		after_settle(after, l, &d);
+	draft_end(l, &d, at, slot);
 	return code;
 }
 
@@ -233,7 +201,8 @@ uint32_t load_label(struct loader *l, const struct place *at, const json_t *json
 	struct place name;
 
 	/* The name of a create_task is the one of the task that it makes. */
-	if (!json_is_object(json) || json_object_get(json, "create_task") != NULL)
+	if (!json_is_object(json) || json_object_get(json, "create_task") != NULL ||
+	    json_object_get(json, "name") == NULL)
 		return PROGRAM_NONE;
 	json_object_foreach ((json_t *)(uintptr_t)json, key, item) {
 		name = place_member(at, key, index++);

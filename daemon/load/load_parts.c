@@ -11,7 +11,6 @@ struct found {
 	uint32_t ops;
 	char     listed[LISTED_CHARS]; /* "sleep, exec" */
 	uint32_t unknown;              /* keys that mean nothing anywhere */
-	bool     has_body_option;      /* an operation beside which `do` is an option */
 };
 
 static bool is_header(const struct place *at, const char *key)
@@ -28,35 +27,56 @@ static void list_op(struct found *f, const char *name)
 	f->ops++;
 }
 
+uint64_t parts_options(const json_t *json)
+{
+	const char *key;
+	json_t     *item;
+	uint64_t    options = 0;
+
+	MEMBERS (json, key, item) {
+		const struct op_info *op = op_find(key);
+
+		if (op != NULL)
+			options |= op->keys;
+	}
+	return options;
+}
+
+bool parts_is_op(const struct op_info *op, const struct key_info *key, uint64_t options)
+{
+	return op != NULL && !(key != NULL && (options & KEY_BIT(key->id)) != 0);
+}
+
 static void find_ops(const struct place *at, const json_t *json, struct found *f,
                      struct parts *parts)
 {
 	const char *key;
 	json_t     *item;
 	uint32_t    index = 0;
+	uint64_t    options = parts_options(json);
 
-	*f = (struct found){ .has_body_option = json_object_get(json, "as_completed") != NULL ||
-		                                json_object_get(json, "async_for") != NULL };
+	*f = (struct found){ 0 };
 	MEMBERS (json, key, item) {
-		const struct op_info *op = op_find(key);
+		const struct op_info  *op = op_find(key);
+		const struct key_info *info = key_find(key);
 
-		if (op != NULL && !(op->id == ID_DO && f->has_body_option)) {
+		if (parts_is_op(op, info, options)) {
 			parts->op = op;
 			parts->operand = item;
 			parts->operand_index = index;
 			list_op(f, op->name);
-		} else if (op == NULL && key_find(key) == NULL && !is_header(at, key)) {
+		} else if (op == NULL && info == NULL && !is_header(at, key)) {
 			f->unknown++;
 		}
 		index++;
 	}
 }
 
-static const char *nearest_op(const char *key)
+static const char *nearest_op(struct loader *l, const char *key)
 {
 	struct nearest near;
 
-	nearest_init(&near, key, strlen(key));
+	nearest_init(&near, key, strlen(key), &l->hint_work);
 	op_offer_all(&near);
 	return near.best;
 }
@@ -79,7 +99,7 @@ static void refuse_no_op(struct loader *l, const struct place *at, const json_t 
 	}
 	MEMBERS (json, key, item) {
 		if (best == NULL && key_find(key) == NULL && !is_header(at, key)) {
-			best = nearest_op(key);
+			best = nearest_op(l, key);
 			if (best != NULL || !is_found)
 				wrong = place_member(at, key, index);
 			is_found = true;
@@ -108,7 +128,7 @@ static void refuse_key(struct loader *l, const struct place *at, const struct op
 	char           hint[PROBLEM_HINT_CHARS] = "";
 
 	if (problem_is_wanted(&l->problems, &wrong)) {
-		nearest_init(&near, key, strlen(key));
+		nearest_init(&near, key, strlen(key), &l->hint_work);
 		op_offer_keys(&near, op);
 		if (at->up == NULL)
 			header_offer_keys(&near);
@@ -118,13 +138,6 @@ static void refuse_key(struct loader *l, const struct place *at, const struct op
 		(void)snprintf(hint, sizeof hint, "write {\"do\": {\"%s\": ...}, \"%s\": ...}",
 		               op->name, key);
 	loader_problem(l, &wrong, hint, "\"%s\" is not a key of \"%s\"", CLIPPED(key), op->name);
-}
-
-static void refuse_later(struct loader *l, const struct place *at, const char *key, uint32_t index)
-{
-	struct place wrong = place_member(at, key, index);
-
-	loader_problem(l, &wrong, "", "\"%s\" is not in this version", key);
 }
 
 static void sort_keys(struct loader *l, const struct place *at, const json_t *json,
@@ -142,8 +155,6 @@ static void sort_keys(struct loader *l, const struct place *at, const json_t *js
 		} else if (info != NULL && op_has_key(parts->op, info)) {
 			parts->at[info->id] = item;
 			parts->index[info->id] = index;
-		} else if (info != NULL && info->is_later) {
-			refuse_later(l, at, key, index);
 		} else {
 			refuse_key(l, at, parts->op, key, index);
 		}
@@ -163,10 +174,6 @@ bool load_parts(struct loader *l, const struct place *at, const json_t *json, st
 	}
 	if (f.ops > 1) {
 		refuse_many_ops(l, at, &f);
-		return false;
-	}
-	if (parts->op->id == ID_LATER) {
-		refuse_later(l, at, parts->op->name, parts->operand_index);
 		return false;
 	}
 	sort_keys(l, at, json, parts);

@@ -1,5 +1,4 @@
-/* Value positions: the expression, and what can be said of a constant before it runs. */
-#include "daemon/engine/duration.h"
+/* Value positions as expressions. */
 #include "daemon/load/loader.h"
 #include "proto/base/check.h"
 
@@ -27,7 +26,7 @@ static const char *nearest_name(void *ctx, const char *name, size_t bytes)
 
 	if (!problem_is_wanted(&l->problems, l->value_at))
 		return NULL;
-	return names_nearest(&l->names, name, bytes);
+	return names_nearest(&l->names, name, bytes, &l->hint_work);
 }
 
 static void value_problem(void *ctx, const char *pointer, const char *message, const char *hint)
@@ -86,136 +85,48 @@ uint32_t loader_internal(struct loader *l, const char *source, uint32_t slot, ui
 	return x;
 }
 
-/* --- checks by the kind of slot --- */
-
-const char *loader_type_name(const json_t *json)
+uint32_t loader_const(struct loader *l, struct value v, uint32_t node)
 {
-	switch (json_typeof(json)) {
-	case JSON_OBJECT:
-		return "an object";
-	case JSON_ARRAY:
-		return "an array";
-	case JSON_STRING:
-		return "text";
-	case JSON_INTEGER:
-	case JSON_REAL:
-		return "a number";
-	case JSON_TRUE:
-	case JSON_FALSE:
-		return "a boolean";
-	case JSON_NULL:
-		break;
-	}
-	return "null";
+	return expr_build_const(&l->b.exprs, v, node);
 }
 
-/* Whether text holds a ${...}; $${ is a literal one. */
-static bool has_expression(const char *text)
+uint32_t loader_text(struct loader *l, const char *text, uint32_t node)
 {
-	for (const char *at = strchr(text, '$'); at != NULL; at = strchr(at, '$')) {
-		if (at[1] == '{')
-			return true;
-		at += at[1] == '$' && at[2] == '{' ? 3 : 1;
-	}
-	return false;
+	return loader_const(l, value_text_new(&l->b.heap, text, strlen(text)), node);
 }
 
-static void check_condition(struct loader *l, const struct place *at, const json_t *json)
+/* --- slots --- */
+
+const struct value *loader_constant(const struct loader *l, uint32_t x)
 {
-	if (json_is_string(json) && !has_expression(json_string_value(json)))
-		loader_problem(l, at, "", "\"%s\" wants an expression: write \"${...}\"", at->key);
-}
-
-static void check_duration(struct loader *l, const struct place *at, struct value v)
-{
-	struct expr_error why;
-	gd_nsec           length;
-
-	if (!duration_of_value(v, &length, &why))
-		loader_problem(l, at,
-		               "write a number of seconds, or text like \"250ms\" or \"1h30m\"",
-		               "%s", why.message);
-}
-
-static void check_moment(struct loader *l, const struct place *at, struct value v)
-{
-	struct expr_error why;
-	gd_nsec           time;
-
-	if (!time_of_value(v, &time, &why))
-		loader_problem(l, at, "write \"2030-01-31T08:00:00Z\", or seconds since the epoch",
-		               "%s", why.message);
-}
-
-static void check_count(struct loader *l, const struct place *at, struct value v)
-{
-	if (value_type(v) != VALUE_T_INT || value_as_int(v) < 1)
-		loader_problem(l, at, "", "\"%s\" wants an integer from 1", at->key);
-}
-
-static void check_items(struct loader *l, const struct place *at, const json_t *json,
-                        struct value v)
-{
-	if (!value_is_type(v, VALUE_T_LIST) && !value_is_type(v, VALUE_T_DICT) &&
-	    !value_is_type(v, VALUE_T_RANGE))
-		loader_problem(l, at, "", "\"in\" wants a list or an object, not %s",
-		               loader_type_name(json));
-}
-
-static void check_loop(struct loader *l, const struct place *at, struct value v)
-{
-	if (!value_is_type(v, VALUE_T_TEXT) &&
-	    !(value_type(v) == VALUE_T_INT && value_as_int(v) >= 0))
-		loader_problem(l, at, "", "\"loop\" is the name or the number of an event loop");
-}
-
-static void check_constant(struct loader *l, const struct place *at, const json_t *json,
-                           enum slot_kind kind, struct value v)
-{
-	switch (kind) {
-	case SLOT_COUNT:
-		check_count(l, at, v);
-		return;
-	case SLOT_CONDITION:
-		check_condition(l, at, json);
-		return;
-	case SLOT_DURATION:
-		check_duration(l, at, v);
-		return;
-	case SLOT_ITEMS:
-		check_items(l, at, json, v);
-		return;
-	case SLOT_LOOP:
-		check_loop(l, at, v);
-		return;
-	case SLOT_MOMENT:
-		check_moment(l, at, v);
-		return;
-	case SLOT_VALUE:
-		return;
-	case SLOT_ARGS:
-	case SLOT_ASSIGNMENT:
-	case SLOT_BOOL:
-	case SLOT_BRANCHES:
-	case SLOT_DEF:
-	case SLOT_NAME:
-	case SLOT_NODE:
-		break;
-	}
-	CHECK_NEVER("not a value position");
+	if (x == PROGRAM_NONE || loader_failed(l) || l->b.exprs.exprs[x].kind != EXPR_CONST)
+		return NULL;
+	return &l->b.exprs.exprs[x].constant;
 }
 
 uint32_t loader_slot(struct loader *l, const struct place *at, const json_t *json,
                      enum slot_kind kind)
 {
-	uint32_t x;
+	const struct value *constant;
+	uint32_t            x;
 
+	/* Nothing can be compiled any more, and no problem here would be told. */
+	if (problems_are_enough(&l->problems, at))
+		return PROGRAM_NONE;
 	l->value_at = at;
 	x = expr_build_value(&l->b.exprs, &l->scope, json, at->node,
 	                     kind == SLOT_ITEMS ? EXPR_LAZY_RANGE : 0);
-	if (x != PROGRAM_NONE && !loader_failed(l) && l->b.exprs.exprs[x].kind == EXPR_CONST)
-		check_constant(l, at, json, kind, l->b.exprs.exprs[x].constant);
+	constant = loader_constant(l, x);
+	if (constant != NULL)
+		constant_check(l, at, json, kind, *constant);
 	return x;
+}
+
+uint32_t loader_operand(struct loader *l, const struct place *at, const struct parts *parts)
+{
+	struct place place = place_operand(at, parts);
+
+	return loader_slot(l, &place, parts->operand, parts->op->operand);
 }
 
 uint32_t loader_part(struct loader *l, const struct place *at, const struct parts *parts,
@@ -227,19 +138,4 @@ uint32_t loader_part(struct loader *l, const struct place *at, const struct part
 		return PROGRAM_NONE;
 	part = place_part(at, parts, key);
 	return loader_slot(l, &part, parts->at[key], key_info_of(key)->slot);
-}
-
-const char *loader_name(struct loader *l, const struct place *at, const json_t *json)
-{
-	if (!json_is_string(json)) {
-		loader_problem(l, at, "", "a name is text, not %s", loader_type_name(json));
-		return NULL;
-	}
-	if (!name_is_valid(json_string_value(json))) {
-		loader_problem(l, at,
-		               "letters, digits and _, no digit first, and no word of expressions",
-		               "not a name: \"%s\"", CLIPPED(json_string_value(json)));
-		return NULL;
-	}
-	return json_string_value(json);
 }

@@ -40,5 +40,6 @@ void place_add_node(struct loader *l, struct place *at, const char *op)
 
 bool loader_failed(const struct loader *l)
 {
-	return program_builder_failed(&l->b) || l->names.failed || l->problems.failed;
+	return program_builder_failed(&l->b) || l->names.failed || l->mentions.failed ||
+	       l->problems.failed;
 }

@@ -1,5 +1,6 @@
 #include "daemon/load/nearest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -7,11 +8,22 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-void nearest_init(struct nearest *n, const char *name, size_t bytes)
+void nearest_init(struct nearest *n, const char *name, size_t bytes, uint32_t *work)
 {
 	uint32_t allowed = bytes > NEAREST_BYTES_MAX ? 0 : least((uint32_t)bytes / 3, 2);
 
-	*n = (struct nearest){ .name = name, .bytes = bytes, .distance = allowed + 1 };
+	*n = (struct nearest){
+		.name = name, .bytes = bytes, .distance = allowed + 1, .work = work
+	};
+}
+
+/* False when the budget is spent. */
+static bool pay(struct nearest *n, uint32_t work)
+{
+	bool is_paid = *n->work >= work;
+
+	*n->work -= is_paid ? work : *n->work;
+	return is_paid;
 }
 
 static uint32_t distance(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
@@ -44,7 +56,7 @@ void nearest_offer(struct nearest *n, const char *candidate)
 	uint32_t d;
 
 	/* A distance is never less than the difference of the lengths. */
-	if (gap >= n->distance)
+	if (!pay(n, 1) || gap >= n->distance || !pay(n, (uint32_t)(n->bytes * bytes)))
 		return;
 	d = distance(n->name, n->bytes, candidate, bytes);
 	if (d < n->distance) {

@@ -1,78 +1,137 @@
 #include "daemon/load/op_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define BRANCH_KEYS (KEY_BIT(KEY_FOR) | KEY_BIT(KEY_IN) | KEY_BIT(KEY_LIMIT))
+#define EXEC_KEYS                                                                        \
+	(KEY_BIT(KEY_CHECK) | KEY_BIT(KEY_CWD) | KEY_BIT(KEY_ENV) | KEY_BIT(KEY_GRACE) | \
+	 KEY_BIT(KEY_ON_INTERRUPT) | KEY_BIT(KEY_POOL) | KEY_BIT(KEY_STDERR) |           \
+	 KEY_BIT(KEY_STDIN) | KEY_BIT(KEY_STDOUT) | KEY_BIT(KEY_TIMEOUT) | KEY_BIT(KEY_YIELD))
+
+static const char *const FUNCTIONS[] = { "list_dir", "read_file",    "resolve",    "sha256",
+	                                 "stat",     "sqlite_query", "write_file", NULL };
+static const char *const INTERRUPTS[] = { "fail", "retry", "hold", NULL };
+static const char *const LINES[] = { "lines", NULL };
+static const char *const STDERRS[] = { "PIPE", "DEVNULL", "STDOUT", NULL };
+static const char *const STDOUTS[] = { "PIPE", "DEVNULL", NULL };
+static const char *const UNTILS[] = { "success", NULL };
+static const char *const WHENS[] = { "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", NULL };
 
 static const struct op_info OPS[] = {
 	{ "as_completed", ID_AS_COMPLETED, SLOT_BRANCHES,
-	  BRANCH_KEYS | KEY_BIT(KEY_TIMEOUT) | KEY_BIT(KEY_DO), false },
-	{ "await", ID_AWAIT, SLOT_VALUE, 0, true },
-	{ "call", ID_CALL, SLOT_DEF, KEY_BIT(KEY_ARGS), true },
-	{ "cancel", ID_CANCEL, SLOT_VALUE, KEY_BIT(KEY_MESSAGE), true },
-	{ "create_task", ID_CREATE_TASK, SLOT_NODE, KEY_BIT(KEY_LOOP), true },
-	{ "do", ID_DO, SLOT_NODE, BRANCH_KEYS | KEY_BIT(KEY_WHILE), false },
-	{ "gather", ID_GATHER, SLOT_BRANCHES, BRANCH_KEYS | KEY_BIT(KEY_RETURN_EXCEPTIONS), true },
-	{ "return", ID_RETURN, SLOT_VALUE, 0, true },
-	{ "set", ID_SET, SLOT_ASSIGNMENT, 0, false },
-	{ "sleep", ID_SLEEP, SLOT_DURATION, KEY_BIT(KEY_RESULT), true },
-	{ "sleep_until", ID_SLEEP_UNTIL, SLOT_MOMENT, 0, true },
-	{ "value", ID_VALUE, SLOT_VALUE, 0, true },
-	{ "yield", ID_YIELD, SLOT_VALUE, 0, true },
-	{ "async_for", ID_LATER, SLOT_NODE, 0, false },
-	{ "event", ID_LATER, SLOT_VALUE, 0, false },
-	{ "exec", ID_LATER, SLOT_VALUE, 0, false },
-	{ "http", ID_LATER, SLOT_VALUE, 0, false },
-	{ "match", ID_LATER, SLOT_VALUE, 0, false },
-	{ "race", ID_LATER, SLOT_BRANCHES, 0, false },
-	{ "raise", ID_LATER, SLOT_VALUE, 0, false },
-	{ "shield", ID_LATER, SLOT_NODE, 0, false },
-	{ "task_group", ID_LATER, SLOT_BRANCHES, 0, false },
-	{ "to_thread", ID_LATER, SLOT_VALUE, 0, false },
-	{ "try", ID_LATER, SLOT_NODE, 0, false },
-	{ "wait", ID_LATER, SLOT_VALUE, 0, false },
+	  BRANCH_KEYS | KEY_BIT(KEY_TIMEOUT) | KEY_BIT(KEY_DO), false, false, NULL },
+	{ "async_for", ID_ASYNC_FOR, SLOT_GENERATOR, KEY_BIT(KEY_DO), false, false, NULL },
+	{ "await", ID_AWAIT, SLOT_VALUE, 0, true, false, NULL },
+	{ "call", ID_CALL, SLOT_DEF, KEY_BIT(KEY_ARGS), true, false, NULL },
+	{ "cancel", ID_CANCEL, SLOT_VALUE, KEY_BIT(KEY_MESSAGE), true, false, NULL },
+	{ "create_task", ID_CREATE_TASK, SLOT_TASK, KEY_BIT(KEY_LOOP), true, false, NULL },
+	{ "do", ID_DO, SLOT_NODE, BRANCH_KEYS | KEY_BIT(KEY_WHILE), false, false, NULL },
+	{ "event", ID_EVENT, SLOT_LABEL, 0, true, true, NULL },
+	{ "exec", ID_EXEC, SLOT_ARGV, EXEC_KEYS, true, true, NULL },
+	{ "gather", ID_GATHER, SLOT_BRANCHES, BRANCH_KEYS | KEY_BIT(KEY_RETURN_EXCEPTIONS), true,
+	  false, NULL },
+	{ "http", ID_HTTP, SLOT_REQUEST, KEY_BIT(KEY_CHECK), true, true, NULL },
+	{ "match", ID_MATCH, SLOT_VALUE, KEY_BIT(KEY_CASE), false, false, NULL },
+	{ "race", ID_RACE, SLOT_BRANCHES, BRANCH_KEYS | KEY_BIT(KEY_UNTIL), true, false, NULL },
+	{ "raise", ID_RAISE, SLOT_ERROR, 0, true, false, NULL },
+	{ "return", ID_RETURN, SLOT_VALUE, 0, true, false, NULL },
+	{ "set", ID_SET, SLOT_ASSIGNMENT, 0, false, false, NULL },
+	{ "shield", ID_SHIELD, SLOT_TASK, 0, true, false, NULL },
+	{ "sleep", ID_SLEEP, SLOT_DURATION, KEY_BIT(KEY_RESULT), true, false, NULL },
+	{ "sleep_until", ID_SLEEP_UNTIL, SLOT_MOMENT, 0, true, false, NULL },
+	{ "task_group", ID_TASK_GROUP, SLOT_BRANCHES, BRANCH_KEYS, true, false, NULL },
+	{ "to_thread", ID_TO_THREAD, SLOT_CHOICE, KEY_BIT(KEY_ARGS), true, true, FUNCTIONS },
+	{ "try", ID_TRY, SLOT_NODE, KEY_BIT(KEY_EXCEPT) | KEY_BIT(KEY_FINALLY), false, false,
+	  NULL },
+	{ "value", ID_VALUE, SLOT_VALUE, 0, true, false, NULL },
+	{ "wait", ID_WAIT, SLOT_HANDLES, KEY_BIT(KEY_RETURN_WHEN) | KEY_BIT(KEY_TIMEOUT), true,
+	  false, NULL },
+	{ "yield", ID_YIELD, SLOT_VALUE, 0, true, false, NULL },
+};
+_Static_assert(COUNT_OF(OPS) == ID_COUNT, "one line for each operation");
+
+static const struct key_info KEYS[] = {
+	{ "after", KEY_AFTER, SLOT_SIBLINGS, true, NULL },
+	{ "args", KEY_ARGS, SLOT_ARGS, false, NULL },
+	{ "as", KEY_AS, SLOT_NAME, true, NULL },
+	{ "case", KEY_CASE, SLOT_CASES, false, NULL },
+	{ "check", KEY_CHECK, SLOT_BOOL, false, NULL },
+	{ "cwd", KEY_CWD, SLOT_PATH, false, NULL },
+	{ "do", KEY_DO, SLOT_NODE, false, NULL },
+	{ "else", KEY_ELSE, SLOT_NODE, true, NULL },
+	{ "env", KEY_ENV, SLOT_TEXTS, false, NULL },
+	{ "except", KEY_EXCEPT, SLOT_EXCEPT, false, NULL },
+	{ "finally", KEY_FINALLY, SLOT_NODE, false, NULL },
+	{ "for", KEY_FOR, SLOT_NAME, false, NULL },
+	{ "grace", KEY_GRACE, SLOT_PAUSE, false, NULL },
+	{ "if", KEY_IF, SLOT_CONDITION, true, NULL },
+	{ "in", KEY_IN, SLOT_ITEMS, false, NULL },
+	{ "limit", KEY_LIMIT, SLOT_COUNT, false, NULL },
+	{ "loop", KEY_LOOP, SLOT_LOOP, false, NULL },
+	{ "message", KEY_MESSAGE, SLOT_VALUE, false, NULL },
+	{ "name", KEY_NAME, SLOT_VALUE, true, NULL },
+	{ "on_interrupt", KEY_ON_INTERRUPT, SLOT_CHOICE, false, INTERRUPTS },
+	{ "pool", KEY_POOL, SLOT_LABEL, false, NULL },
+	{ "result", KEY_RESULT, SLOT_VALUE, false, NULL },
+	{ "retry", KEY_RETRY, SLOT_RETRY, true, NULL },
+	{ "return_exceptions", KEY_RETURN_EXCEPTIONS, SLOT_BOOL, false, NULL },
+	{ "return_when", KEY_RETURN_WHEN, SLOT_CHOICE, false, WHENS },
+	{ "stderr", KEY_STDERR, SLOT_CHOICE, false, STDERRS },
+	{ "stdin", KEY_STDIN, SLOT_TEXT, false, NULL },
+	{ "stdout", KEY_STDOUT, SLOT_CHOICE, false, STDOUTS },
+	{ "timeout", KEY_TIMEOUT, SLOT_TIMEOUT, true, NULL },
+	{ "undo", KEY_UNDO, SLOT_TASK, true, NULL },
+	{ "until", KEY_UNTIL, SLOT_CHOICE, false, UNTILS },
+	{ "while", KEY_WHILE, SLOT_CONDITION, false, NULL },
+	{ "with", KEY_WITH, SLOT_LABEL, true, NULL },
+	{ "yield", KEY_YIELD, SLOT_CHOICE, false, LINES },
+};
+_Static_assert(COUNT_OF(KEYS) == KEY_COUNT && KEY_COUNT <= 64, "one line and one bit for each key");
+
+static const struct member_info ERROR_PARTS[] = {
+	[ERROR_DATA] = { "data", SLOT_VALUE },
+	[ERROR_MESSAGE] = { "message", SLOT_TEXT },
+	[ERROR_PATH] = { "path", SLOT_VALUE },
+	[ERROR_TYPE] = { "type", SLOT_LABEL },
 };
 
-/* Those of this version are in the order of enum key_id. */
-static const struct key_info KEYS[] = {
-	{ "args", KEY_ARGS, SLOT_ARGS, false, false },
-	{ "as", KEY_AS, SLOT_NAME, true, false },
-	{ "do", KEY_DO, SLOT_NODE, false, false },
-	{ "else", KEY_ELSE, SLOT_NODE, true, false },
-	{ "for", KEY_FOR, SLOT_NAME, false, false },
-	{ "if", KEY_IF, SLOT_CONDITION, true, false },
-	{ "in", KEY_IN, SLOT_ITEMS, false, false },
-	{ "limit", KEY_LIMIT, SLOT_COUNT, false, false },
-	{ "loop", KEY_LOOP, SLOT_LOOP, false, false },
-	{ "message", KEY_MESSAGE, SLOT_VALUE, false, false },
-	{ "name", KEY_NAME, SLOT_VALUE, true, false },
-	{ "result", KEY_RESULT, SLOT_VALUE, false, false },
-	{ "return_exceptions", KEY_RETURN_EXCEPTIONS, SLOT_BOOL, false, false },
-	{ "timeout", KEY_TIMEOUT, SLOT_DURATION, true, true },
-	{ "while", KEY_WHILE, SLOT_CONDITION, false, false },
-	{ "after", KEY_LATER, SLOT_VALUE, true, true },
-	{ "retry", KEY_LATER, SLOT_VALUE, true, true },
-	{ "undo", KEY_LATER, SLOT_NODE, true, true },
-	{ "with", KEY_LATER, SLOT_VALUE, true, true },
+static const struct member_info REQUEST_PARTS[] = {
+	[REQUEST_BODY] = { "body", SLOT_TEXT },    [REQUEST_HEADERS] = { "headers", SLOT_TEXTS },
+	[REQUEST_JSON] = { "json", SLOT_VALUE },   [REQUEST_METHOD] = { "method", SLOT_METHOD },
+	[REQUEST_QUERY] = { "query", SLOT_TEXTS }, [REQUEST_TIMEOUT] = { "timeout", SLOT_TIMEOUT },
+	[REQUEST_URL] = { "url", SLOT_URL },
 };
+
+static const struct member_info RETRY_PARTS[] = {
+	[RETRY_ATTEMPTS] = { "attempts", SLOT_COUNT },
+	[RETRY_BACKOFF] = { "backoff", SLOT_FACTOR },
+	[RETRY_DELAY] = { "delay", SLOT_PAUSE },
+	[RETRY_JITTER] = { "jitter", SLOT_CONDITION },
+	[RETRY_MAX_DELAY] = { "max_delay", SLOT_PAUSE },
+	[RETRY_ON] = { "on", SLOT_TYPES },
+	[RETRY_TIMEOUT] = { "timeout", SLOT_TIMEOUT },
+};
+_Static_assert(REQUEST_MEMBERS <= SLOT_MEMBERS_MAX && RETRY_MEMBERS <= SLOT_MEMBERS_MAX,
+               "room for the members of every slot");
 
 static const char *const HEADER_KEYS[] = { "args", "def", "events", "gatherd", "loop", "title" };
 
+/* Every entry of the tables begins with its name. */
+static int compare(const void *name, const void *entry)
+{
+	return strcmp(name, *(const char *const *)entry);
+}
+
 const struct op_info *op_find(const char *name)
 {
-	for (size_t i = 0; i < COUNT_OF(OPS); i++)
-		if (strcmp(OPS[i].name, name) == 0)
-			return &OPS[i];
-	return NULL;
+	return bsearch(name, OPS, COUNT_OF(OPS), sizeof OPS[0], compare);
 }
 
 const struct key_info *key_find(const char *name)
 {
-	for (size_t i = 0; i < COUNT_OF(KEYS); i++)
-		if (strcmp(KEYS[i].name, name) == 0)
-			return &KEYS[i];
-	return NULL;
+	return bsearch(name, KEYS, COUNT_OF(KEYS), sizeof KEYS[0], compare);
 }
 
 const struct key_info *key_info_of(enum key_id id)
@@ -80,19 +139,42 @@ const struct key_info *key_info_of(enum key_id id)
 	return &KEYS[id];
 }
 
+bool op_has_option(const struct op_info *op, enum key_id key)
+{
+	return (op->keys & KEY_BIT(key)) != 0;
+}
+
 bool op_has_key(const struct op_info *op, const struct key_info *key)
 {
-	if (key->is_modifier && !key->is_later)
-		return true;
-	return (op->keys & KEY_BIT(key->id)) != 0;
+	return key->is_modifier || op_has_option(op, key->id);
+}
+
+const struct member_info *slot_members(enum slot_kind kind, uint32_t *count)
+{
+	*count = kind == SLOT_ERROR     ? ERROR_MEMBERS
+	         : kind == SLOT_REQUEST ? REQUEST_MEMBERS
+	         : kind == SLOT_RETRY   ? RETRY_MEMBERS
+	                                : 0;
+	return kind == SLOT_ERROR     ? ERROR_PARTS
+	       : kind == SLOT_REQUEST ? REQUEST_PARTS
+	       : kind == SLOT_RETRY   ? RETRY_PARTS
+	                              : NULL;
+}
+
+uint32_t slot_member_find(enum slot_kind kind, const char *name)
+{
+	uint32_t                  count, i = 0;
+	const struct member_info *members = slot_members(kind, &count);
+
+	while (i < count && strcmp(members[i].name, name) != 0)
+		i++;
+	return i;
 }
 
 bool header_has_key(const char *name)
 {
-	for (size_t i = 0; i < COUNT_OF(HEADER_KEYS); i++)
-		if (strcmp(HEADER_KEYS[i], name) == 0)
-			return true;
-	return false;
+	return bsearch(name, HEADER_KEYS, COUNT_OF(HEADER_KEYS), sizeof HEADER_KEYS[0], compare) !=
+	       NULL;
 }
 
 void op_offer_all(struct nearest *n)
@@ -104,7 +186,7 @@ void op_offer_all(struct nearest *n)
 void op_offer_keys(struct nearest *n, const struct op_info *op)
 {
 	for (size_t i = 0; i < COUNT_OF(KEYS); i++)
-		if (KEYS[i].is_modifier || op_has_key(op, &KEYS[i]))
+		if (op_has_key(op, &KEYS[i]))
 			nearest_offer(n, KEYS[i].name);
 }
 
@@ -112,4 +194,19 @@ void header_offer_keys(struct nearest *n)
 {
 	for (size_t i = 0; i < COUNT_OF(HEADER_KEYS); i++)
 		nearest_offer(n, HEADER_KEYS[i]);
+}
+
+void slot_offer_members(struct nearest *n, enum slot_kind kind)
+{
+	uint32_t                  count;
+	const struct member_info *members = slot_members(kind, &count);
+
+	for (uint32_t i = 0; i < count; i++)
+		nearest_offer(n, members[i].name);
+}
+
+void choices_offer(struct nearest *n, const char *const *choices)
+{
+	for (; *choices != NULL; choices++)
+		nearest_offer(n, *choices);
 }

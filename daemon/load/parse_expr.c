@@ -4,7 +4,6 @@
 #include "daemon/load/load.h"
 #include "proto/base/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* --- the builder --- */
@@ -161,11 +160,17 @@ static enum emit_level emit_string(struct emitter *e, const json_t *json, bool i
 	struct emit_mark mark = emit_mark(e);
 	uint32_t         depth = e->depth;
 	const char      *text = json_string_value(json);
-	enum emit_level  level = emit_text(e, text, text + json_string_length(json), is_lazy_range);
+	enum emit_level  level;
 
+	/* All problems of one value have one place: no more of them would be told. */
+	if (e->problems > SPEC_PROBLEMS_MAX) {
+		emit_const(e, VALUE_NULL);
+		return EMIT_DYNAMIC;
+	}
+	level = emit_text(e, text, text + json_string_length(json), is_lazy_range);
 	if (!e->is_bad || e->b->failed)
 		return level;
-	e->has_problem = true;
+	e->problems++;
 	e->is_bad = false;
 	emit_cut(e, mark);
 	e->depth = depth;
@@ -177,14 +182,17 @@ static enum emit_level emit_string(struct emitter *e, const json_t *json, bool i
 
 static enum emit_level emit_json(struct emitter *e, const json_t *json, bool is_lazy_range);
 
-/* The same inside: below `key`, escaped as in a JSON Pointer. */
-static enum emit_level emit_below(struct emitter *e, const char *key, const json_t *json)
+/* The same inside: below `key`, escaped as in a JSON Pointer, or below the element `index`. */
+static enum emit_level emit_below(struct emitter *e, const char *key, uint32_t index,
+                                  const json_t *json)
 {
 	size_t          before = e->path.bytes;
 	enum emit_level level;
 
 	buf_add_byte(&e->path, '/');
-	for (const char *c = key; *c != '\0'; c++) {
+	if (key == NULL)
+		buf_add_u64(&e->path, index);
+	for (const char *c = key; c != NULL && *c != '\0'; c++) {
 		if (*c == '~' || *c == '/')
 			buf_add_text(&e->path, *c == '~' ? "~0" : "~1");
 		else
@@ -201,15 +209,15 @@ static enum emit_level gather_consts(struct emitter *e, struct emit_mark mark, b
 	struct value_heap  *h = e->b->heap;
 	struct expr_code   *code = &e->b->code;
 	uint32_t            count = code->const_count - mark.constant;
-	const struct value *from = &code->consts[mark.constant];
+	uint32_t            from = mark.constant;
 	struct value        v = is_list ? value_list_new(h, count) : value_dict_new(h, count / 2);
 
 	CHECK(code->op_count - mark.op == count);
 	/* Constants are only borrowed until it has worked; immortal, they may be put in twice. */
 	for (uint32_t i = 0; i < count && is_list; i++)
-		v = value_list_append(h, v, from[i]);
+		v = value_list_append(h, v, code->consts[from + i]);
 	for (uint32_t i = 0; i < count && !is_list; i += 2)
-		v = value_dict_put(h, v, from[i], from[i + 1]);
+		v = value_dict_put(h, v, code->consts[from + i], code->consts[from + i + 1]);
 	if (value_is_none(v)) {
 		e->b->failed = e->is_bad = true;
 		return EMIT_DYNAMIC;
@@ -227,13 +235,9 @@ static enum emit_level emit_array(struct emitter *e, const json_t *json)
 	enum emit_level  level = EMIT_CONST;
 	uint32_t         count = (uint32_t)json_array_size(json);
 
-	for (uint32_t i = 0; i < count; i++) {
-		char key[16];
-
-		(void)snprintf(key, sizeof key, "%u", i);
-		if (emit_below(e, key, json_array_get(json, i)) != EMIT_CONST)
+	for (uint32_t i = 0; i < count; i++)
+		if (emit_below(e, NULL, i, json_array_get(json, i)) != EMIT_CONST)
 			level = EMIT_DYNAMIC;
-	}
 	if (e->is_bad)
 		return EMIT_DYNAMIC;
 	if (level == EMIT_CONST)
@@ -252,7 +256,7 @@ static enum emit_level emit_object(struct emitter *e, const json_t *json)
 
 	json_object_foreach ((json_t *)(uintptr_t)json, key, item) {
 		emit_const(e, value_text_new(e->b->heap, key, strlen(key)));
-		if (emit_below(e, key, item) != EMIT_CONST)
+		if (emit_below(e, key, 0, item) != EMIT_CONST)
 			level = EMIT_DYNAMIC;
 	}
 	if (e->is_bad)
@@ -323,7 +327,7 @@ uint32_t expr_build_value(struct expr_builder *b, const struct expr_scope *scope
 	(void)emit_json(&e, json, (flags & EXPR_LAZY_RANGE) != 0);
 	if (e.path.failed != GD_OK)
 		b->failed = true;
-	if (e.has_problem || e.is_bad || b->failed)
+	if (e.problems > 0 || e.is_bad || b->failed)
 		emit_cut(&e, mark);
 	else
 		index = finish(&e, mark, node);

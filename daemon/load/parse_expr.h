@@ -20,7 +20,8 @@ struct expr_builder {
 	uint32_t           expr_count, expr_room;
 	struct expr_code   code;
 	uint32_t           op_room, const_room;
-	bool               failed; /* memory ended */
+	uint32_t           heavy_folds; /* constant parts so far whose folding may be dear */
+	bool               failed;      /* memory ended */
 };
 
 void expr_builder_close(struct expr_builder *b); /* frees what was not taken */

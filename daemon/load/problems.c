@@ -93,6 +93,11 @@ bool problem_is_wanted(const struct problem_list *list, const struct place *at)
 	return position_of(list, path, depth) < SPEC_PROBLEMS_MAX;
 }
 
+bool problems_are_enough(const struct problem_list *list, const struct place *at)
+{
+	return list->out->is_cut && !problem_is_wanted(list, at);
+}
+
 /* Makes position `i` free; the last one falls out when the list is full. */
 static void open_gap(struct problem_list *list, uint32_t i)
 {

@@ -37,6 +37,9 @@ struct problem_list {
 void problem_list_init(struct problem_list *list, struct load_problems *out);
 /* Whether a problem at `at` would be among the first ones; if not, no hint needs to be found. */
 bool problem_is_wanted(const struct problem_list *list, const struct place *at);
+/* Whether the list is full, something was left out already, and nothing at `at` or inside it would be
+ * told: then there is no need to look there. */
+bool problems_are_enough(const struct problem_list *list, const struct place *at);
 /* `suffix` is a JSON pointer from `at` on, mostly "". `hint` may be NULL or "". All are copied. */
 void problem_add(struct problem_list *list, const struct place *at, const char *suffix,
                  const char *hint, const char *fmt, ...) GD_PRINTF(5, 6);

@@ -73,7 +73,9 @@ uint32_t build_node(struct program_builder *b, uint32_t parent, const char *key,
 	b->key_at = key_at;
 	key_at[p->node_count] = (uint32_t)b->keys.bytes;
 	buf_add(&b->keys, key, strlen(key) + 1);
-	nodes[p->node_count] = (struct node){ .parent = parent, .op = op, .counter = PROGRAM_NONE };
+	nodes[p->node_count] = (struct node){
+		.parent = parent, .op = op, .counter = PROGRAM_NONE, .attempt = PROGRAM_NONE
+	};
 	return p->node_count++;
 }
 
@@ -87,6 +89,12 @@ void build_node_counter(struct program_builder *b, uint32_t node, uint32_t slot)
 {
 	if (!b->failed)
 		b->program->nodes[node].counter = slot;
+}
+
+void build_node_attempt(struct program_builder *b, uint32_t node, uint32_t slot)
+{
+	if (!b->failed)
+		b->program->nodes[node].attempt = slot;
 }
 
 void build_node_op(struct program_builder *b, uint32_t node, const char *op)
@@ -107,11 +115,81 @@ uint32_t build_code(struct program_builder *b)
 	return p->code_count++;
 }
 
+/* Whether `a` of an op is a place to jump to. */
+static bool is_jump(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_JUMP:
+	case OP_JUMP_UNLESS:
+	case OP_NEXT:
+	case OP_JOIN_NEXT:
+	case OP_EXCEPT:
+	case OP_GEN_NEXT:
+	case OP_CASE:
+		return true;
+	case OP_EVAL:
+	case OP_SLEEP:
+	case OP_SLEEP_UNTIL:
+	case OP_ITER:
+	case OP_LIST_NEW:
+	case OP_APPEND:
+	case OP_JOIN:
+	case OP_CREATE_TASK:
+	case OP_AWAIT:
+	case OP_CANCEL:
+	case OP_CALL:
+	case OP_YIELD:
+	case OP_RETURN:
+	case OP_END:
+	case OP_RAISE:
+	case OP_RERAISE:
+	case OP_NORMAL:
+	case OP_LEAVE:
+	case OP_TIMEOUT:
+	case OP_TIMEOUT_END:
+	case OP_RETRY_BEGIN:
+	case OP_RETRY:
+	case OP_UNDO_OPEN:
+	case OP_UNDO_ADD:
+	case OP_UNDO_CLOSE:
+	case OP_WITH:
+	case OP_WITH_END:
+	case OP_GEN_NEW:
+	case OP_GEN_CLOSE:
+	case OP_WAIT:
+	case OP_MATCH_TEXT:
+		break;
+	}
+	return false;
+}
+
+/* Copies the handlers of one code; where the first of them comes to lie. */
+static uint32_t add_handlers(struct program_builder *b, uint32_t first_op,
+                             const struct handler *handlers, uint32_t count)
+{
+	struct program *p = b->program;
+	uint32_t        first = p->handler_count;
+	struct handler *to = grown(b, p->handlers, &b->handler_room, first, count, sizeof *to);
+
+	if (to == NULL)
+		return 0;
+	p->handlers = to;
+	for (uint32_t i = 0; i < count; i++) {
+		to[first + i] = handlers[i];
+		to[first + i].landing += first_op;
+		if (handlers[i].outer != PROGRAM_NONE)
+			to[first + i].outer += first;
+	}
+	p->handler_count += count;
+	return first;
+}
+
 void build_code_set(struct program_builder *b, uint32_t code, struct code body,
-                    const struct op *ops)
+                    const struct op *ops, const struct handler *handlers, uint32_t handler_count)
 {
 	struct program *p = b->program;
 	struct op      *to = grown(b, p->ops, &b->op_room, p->op_count, body.op_count, sizeof *to);
+	uint32_t        first_handler;
 
 	if (to == NULL) {
 		free(body.captures);
@@ -119,32 +197,14 @@ void build_code_set(struct program_builder *b, uint32_t code, struct code body,
 	}
 	p->ops = to;
 	body.first_op = p->op_count;
+	first_handler = add_handlers(b, body.first_op, handlers, handler_count);
 	to += p->op_count;
 	for (uint32_t i = 0; i < body.op_count; i++) {
 		to[i] = ops[i];
-		switch ((enum op_kind)ops[i].kind) {
-		case OP_JUMP:
-		case OP_JUMP_UNLESS:
-		case OP_NEXT:
-		case OP_JOIN_NEXT:
+		if (is_jump((enum op_kind)ops[i].kind))
 			to[i].a += body.first_op;
-			break;
-		case OP_EVAL:
-		case OP_SLEEP:
-		case OP_SLEEP_UNTIL:
-		case OP_ITER:
-		case OP_LIST_NEW:
-		case OP_APPEND:
-		case OP_JOIN:
-		case OP_CREATE_TASK:
-		case OP_AWAIT:
-		case OP_CANCEL:
-		case OP_CALL:
-		case OP_YIELD:
-		case OP_RETURN:
-		case OP_END:
-			break;
-		}
+		if (ops[i].handler != PROGRAM_NONE)
+			to[i].handler += first_handler;
 	}
 	p->op_count += body.op_count;
 	p->codes[code] = body;
@@ -214,6 +274,63 @@ void build_call_arg(struct program_builder *b, uint32_t call, uint32_t arg, uint
 		b->program->args[b->program->calls[call].first_arg + arg] = x;
 }
 
+uint32_t build_afters(struct program_builder *b, uint32_t count)
+{
+	struct program *p = b->program;
+	uint32_t        first = p->after_count;
+	struct after   *at = grown(b, p->afters, &b->after_room, first, count, sizeof *at);
+
+	if (at == NULL)
+		return PROGRAM_NONE;
+	p->afters = at;
+	for (uint32_t i = 0; i < count; i++)
+		at[first + i] = (struct after){ PROGRAM_NONE, PROGRAM_NONE };
+	p->after_count += count;
+	return first;
+}
+
+uint32_t build_dependents(struct program_builder *b, uint32_t count)
+{
+	struct program *p = b->program;
+	uint32_t        first = p->dependent_count;
+	uint32_t       *at = grown(b, p->dependents, &b->dependent_room, first, count, sizeof *at);
+
+	if (at == NULL)
+		return PROGRAM_NONE;
+	p->dependents = at;
+	for (uint32_t i = 0; i < count; i++)
+		at[first + i] = PROGRAM_NONE;
+	p->dependent_count += count;
+	return first;
+}
+
+uint32_t build_retry(struct program_builder *b, struct retry retry)
+{
+	struct program *p = b->program;
+	struct retry   *at = grown(b, p->retries, &b->retry_room, p->retry_count, 1, sizeof *at);
+
+	if (at == NULL)
+		return PROGRAM_NONE;
+	p->retries = at;
+	retry.first_on = p->retry_on_count;
+	retry.on_count = 0;
+	at[p->retry_count] = retry;
+	return p->retry_count++;
+}
+
+void build_retry_on(struct program_builder *b, uint32_t retry, const char *type)
+{
+	struct program *p = b->program;
+	struct value   *at =
+		grown(b, p->retry_on, &b->retry_on_room, p->retry_on_count, 1, sizeof *at);
+
+	if (at == NULL)
+		return;
+	p->retry_on = at;
+	at[p->retry_on_count++] = build_text(b, type);
+	p->retries[retry].on_count++;
+}
+
 struct value build_text(struct program_builder *b, const char *text)
 {
 	struct value v = value_text_new(&b->heap, text, strlen(text));
@@ -250,6 +367,9 @@ static size_t program_bytes(const struct program *p)
 	               p->expr_count * sizeof *p->exprs + p->node_count * sizeof *p->nodes +
 	               p->join_count * sizeof *p->joins + p->branch_count * sizeof *p->branches +
 	               p->call_count * sizeof *p->calls + p->arg_count * sizeof *p->args +
+	               p->handler_count * sizeof *p->handlers + p->after_count * sizeof *p->afters +
+	               p->dependent_count * sizeof *p->dependents +
+	               p->retry_count * sizeof *p->retries +
 	               p->expr_code.op_count * sizeof *p->expr_code.ops;
 
 	for (uint32_t i = 0; i < p->code_count; i++)
@@ -259,6 +379,8 @@ static size_t program_bytes(const struct program *p)
 		bytes += p->exprs[i].kind == EXPR_CONST ? value_bytes(p->exprs[i].constant) : 0;
 	for (uint32_t i = 0; i < p->expr_code.const_count; i++)
 		bytes += sizeof(struct value) + value_bytes(p->expr_code.consts[i]);
+	for (uint32_t i = 0; i < p->retry_on_count; i++)
+		bytes += sizeof(struct value) + value_bytes(p->retry_on[i]);
 	for (uint32_t i = 0; i < p->job_arg_count; i++)
 		bytes += value_bytes(p->arg_names[i]) + value_bytes(p->arg_defaults[i]);
 	return bytes;
@@ -284,6 +406,11 @@ static void shrink(struct program *p)
 	p->branches = shrunk(p->branches, p->branch_count, sizeof *p->branches);
 	p->calls = shrunk(p->calls, p->call_count, sizeof *p->calls);
 	p->args = shrunk(p->args, p->arg_count, sizeof *p->args);
+	p->handlers = shrunk(p->handlers, p->handler_count, sizeof *p->handlers);
+	p->afters = shrunk(p->afters, p->after_count, sizeof *p->afters);
+	p->dependents = shrunk(p->dependents, p->dependent_count, sizeof *p->dependents);
+	p->retries = shrunk(p->retries, p->retry_count, sizeof *p->retries);
+	p->retry_on = shrunk(p->retry_on, p->retry_on_count, sizeof *p->retry_on);
 	p->text = shrunk(p->text, p->bytes, 1);
 }
 

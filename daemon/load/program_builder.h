@@ -20,7 +20,7 @@ struct program_builder {
 	struct buf          keys;   /* NUL-ended keys of the nodes; become program->text */
 	uint32_t           *key_at; /* where in `keys` each node's key begins; owned */
 	uint32_t op_room, code_room, node_room, key_room, join_room, branch_room, call_room,
-		arg_room;
+		arg_room, handler_room, after_room, dependent_room, retry_room, retry_on_room;
 	bool failed;
 };
 
@@ -36,13 +36,15 @@ bool                     program_builder_failed(const struct program_builder *b)
 uint32_t build_node(struct program_builder *b, uint32_t parent, const char *key, const char *op);
 void     build_node_is_branch(struct program_builder *b, uint32_t node);
 void     build_node_counter(struct program_builder *b, uint32_t node, uint32_t slot);
+void     build_node_attempt(struct program_builder *b, uint32_t node, uint32_t slot);
 void     build_node_op(struct program_builder *b, uint32_t node, const char *op);
 
 /* A code is numbered first and filled in when its body is known: `captures` is taken, the ops are
- * copied, and their jumps, counted from the first of them, are moved to where they come to lie. */
+ * and handlers are copied, and what counts from the first of them, jumps, landings and handlers, is
+ * moved to where they come to lie. */
 uint32_t build_code(struct program_builder *b);
 void     build_code_set(struct program_builder *b, uint32_t code, struct code body,
-                        const struct op *ops);
+                        const struct op *ops, const struct handler *handlers, uint32_t handler_count);
 
 uint32_t     build_join(struct program_builder *b, struct join join);
 /* `count` empty ones in a row; the first index. */
@@ -51,6 +53,12 @@ void         build_branch_set(struct program_builder *b, uint32_t branch, struct
 /* A call with room for its args in the program's `args`, all PROGRAM_NONE. */
 uint32_t     build_call(struct program_builder *b, uint32_t code, uint32_t arg_count);
 void         build_call_arg(struct program_builder *b, uint32_t call, uint32_t arg, uint32_t x);
+/* `count` in a row, which are not filled in yet; the first index. */
+uint32_t     build_afters(struct program_builder *b, uint32_t count);
+uint32_t     build_dependents(struct program_builder *b, uint32_t count);
+/* A retry; then the types that it is for, one by one. */
+uint32_t     build_retry(struct program_builder *b, struct retry retry);
+void         build_retry_on(struct program_builder *b, uint32_t retry, const char *type);
 /* Text that lives as long as the program. */
 struct value build_text(struct program_builder *b, const char *text);
 

@@ -138,14 +138,15 @@ static void tell_value(struct value v)
 
 	if (value_is_type(v, VALUE_T_TASK)) {
 		say("<task>");
-	} else if (value_has_handle(v)) {
-		say("[<tasks>]");
 	} else if (value_is_type(v, VALUE_T_RANGE)) {
 		say("range from %lld, %u by %lld", (long long)value_range(v)->first,
 		    value_range(v)->count, (long long)value_range(v)->step);
 	} else {
 		value_write_json(&b, v);
-		say("%.*s", (int)b.bytes, b.at);
+		if (b.failed == GD_OK)
+			say("%.*s", (int)b.bytes, b.at);
+		else
+			say("[<tasks>]");
 	}
 	buf_close(&b);
 }

@@ -14,10 +14,9 @@ static void given_a_task_when_created_then_it_starts_at_the_makers_next_wait(voi
 	(void)state;
 	struct sim *s = sim_open();
 
-	(void)sim_submit(
-		s,
-		"[{\"create_task\": [{\"yield\": \"task\"}], \"as\": \"t\"}, {\"yield\": "
-		"\"main\"}, {\"await\": \"${t}\"}, {\"yield\": \"after\"}]");
+	(void)sim_submit(s,
+	                 "[{\"create_task\": [{\"yield\": \"task\"}], \"as\": \"t\"}, {\"yield\": "
+	                 "\"main\"}, {\"await\": \"${t}\"}, {\"yield\": \"after\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 yield \"main\"\n"
@@ -51,18 +50,16 @@ static void given_a_task_still_running_when_the_job_ends_then_it_is_cancelled(vo
 	(void)state;
 	struct sim *s = sim_open();
 
-	(void)sim_submit(
-		s,
-		"[{\"create_task\": [{\"sleep\": 100}, {\"yield\": \"never\"}], \"name\": "
-		"\"bg\"}, {\"sleep\": 1}, {\"return\": \"end\"}]");
+	(void)sim_submit(s,
+	                 "[{\"create_task\": [{\"sleep\": 100}, {\"yield\": \"never\"}], \"name\": "
+	                 "\"bg\"}, {\"sleep\": 1}, {\"return\": \"end\"}]");
 	sim_run_until_idle(s);
 
-	sim_expect(
-		s,
-		"[     0ms] job 1 task.started /0/create_task\n"
-		"[  1000ms] job 1 task.failed /0/create_task "
-		"{\"type\":\"CancelledError\",\"message\":\"\",\"path\":\"/0/create_task/0\"}\n"
-		"[  1000ms] job 1 job.completed \"end\"\n");
+	sim_expect(s,
+	           "[     0ms] job 1 task.started /0/create_task\n"
+	           "[  1000ms] job 1 task.failed /0/create_task "
+	           "{\"type\":\"CancelledError\",\"message\":\"\",\"path\":\"/0/create_task/0\"}\n"
+	           "[  1000ms] job 1 job.completed \"end\"\n");
 	sim_close(s);
 }
 
@@ -80,10 +77,9 @@ static void given_a_cancel_when_the_task_sleeps_then_it_is_cancelled_once(void *
 static void given_a_cancelled_task_when_awaited_then_its_message_comes_through(void **state)
 {
 	(void)state;
-	sim_expect_error(
-		"[{\"create_task\": {\"sleep\": 100}, \"as\": \"t\"}, {\"sleep\": 1}, "
-		"{\"cancel\": \"${t}\", \"message\": \"enough\"}, {\"await\": \"${t}\"}]",
-		"CancelledError", "enough");
+	sim_expect_error("[{\"create_task\": {\"sleep\": 100}, \"as\": \"t\"}, {\"sleep\": 1}, "
+	                 "{\"cancel\": \"${t}\", \"message\": \"enough\"}, {\"await\": \"${t}\"}]",
+	                 "CancelledError", "enough");
 }
 
 static void given_a_task_cancelled_before_its_first_step_when_awaited_then_its_body_never_ran(
@@ -123,11 +119,10 @@ static void given_a_cancel_of_a_gather_when_children_sleep_then_they_are_cancell
 	struct sim *s = sim_open();
 
 	(void)sim_submit(
-		s,
-		"[{\"create_task\": {\"gather\": [{\"sleep\": 5}, {\"sleep\": 6}]}, \"as\": "
-		"\"g\"}, {\"sleep\": 1}, {\"cancel\": \"${g}\"}, {\"gather\": [{\"await\": "
-		"\"${g}\"}], \"return_exceptions\": true, \"as\": \"r\"}, {\"yield\": "
-		"\"${r[0].type}\"}]");
+		s, "[{\"create_task\": {\"gather\": [{\"sleep\": 5}, {\"sleep\": 6}]}, \"as\": "
+		   "\"g\"}, {\"sleep\": 1}, {\"cancel\": \"${g}\"}, {\"gather\": [{\"await\": "
+		   "\"${g}\"}], \"return_exceptions\": true, \"as\": \"r\"}, {\"yield\": "
+		   "\"${r[0].type}\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[  1000ms] job 1 yield \"CancelledError\"\n"
@@ -145,10 +140,9 @@ static void given_a_job_cancel_when_it_sleeps_then_it_ends_cancelled_with_the_me
 	sim_advance(s, 3000 * MSEC);
 	sim_cancel(s, job, "stop");
 
-	sim_expect(
-		s,
-		"[  3000ms] job 1 job.cancelled "
-		"{\"type\":\"CancelledError\",\"message\":\"stop\",\"path\":\"/gather/0\"}\n");
+	sim_expect(s,
+	           "[  3000ms] job 1 job.cancelled "
+	           "{\"type\":\"CancelledError\",\"message\":\"stop\",\"path\":\"/gather/0\"}\n");
 	sim_close(s);
 }
 
@@ -167,7 +161,7 @@ static void given_a_handle_as_the_result_when_the_job_ends_then_a_type_error(voi
 {
 	(void)state;
 	sim_expect_error("{\"create_task\": {\"value\": 1}}", "TypeError",
-	                 "a task handle cannot be the result of a job");
+	                 "the result of the job holds a task handle");
 }
 
 static void given_a_value_that_is_no_handle_when_awaited_then_a_type_error(void **state)

@@ -1,4 +1,4 @@
-#include "daemon/load/load.h"
+#include "tests/lib/load_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,121 +10,42 @@
 
 #include <cmocka.h>
 
-static struct program *load(const char *text)
-{
-	struct load_problems problems;
-	struct program      *program = NULL;
-	struct gd_error      why = { 0 };
-	json_error_t         error;
-	json_t              *spec = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-
-	if (spec == NULL)
-		fail_msg("%s at %d of %s", error.text, error.position, text);
-	if (load_program(spec, &program, &problems, &why) != GD_OK)
-		fail_msg("%s: %s", text, why.text);
-	load_problems_close(&problems);
-	json_decref(spec);
-	return program;
-}
-
-static const char *op_name(enum op_kind kind)
-{
-	static const char *const NAMES[] = {
-		[OP_EVAL] = "eval",   [OP_JUMP] = "jump",          [OP_JUMP_UNLESS] = "unless",
-		[OP_SLEEP] = "sleep", [OP_SLEEP_UNTIL] = "until",  [OP_ITER] = "iter",
-		[OP_NEXT] = "next",   [OP_LIST_NEW] = "list",      [OP_APPEND] = "append",
-		[OP_JOIN] = "join",   [OP_JOIN_NEXT] = "joinnext", [OP_CREATE_TASK] = "task",
-		[OP_AWAIT] = "await", [OP_CANCEL] = "cancel",      [OP_CALL] = "call",
-		[OP_YIELD] = "yield", [OP_RETURN] = "return",      [OP_END] = "end",
-	};
-
-	return NAMES[kind];
-}
-
-/* "3: next 2 <0 >6 | ..." : an op with its slot, the slot it reads (<), its jump target (>); jumps
- * are counted from the first op of the code. */
-static void expect_code(const struct program *p, uint32_t code, const char *expected)
-{
-	struct buf         b = { 0 };
-	const struct code *c = &p->codes[code];
-
-	assert_true(code < p->code_count);
-	for (uint32_t i = 0; i < c->op_count; i++) {
-		const struct op   *op = &p->ops[c->first_op + i];
-		const enum op_kind kind = (enum op_kind)op->kind;
-
-		buf_addf(&b, "%s%s", i == 0 ? "" : " | ", op_name(kind));
-		if (kind != OP_JUMP && kind != OP_JUMP_UNLESS && kind != OP_RETURN)
-			buf_addf(&b, " %u", op->dst);
-		if (kind == OP_NEXT || kind == OP_APPEND || kind == OP_JOIN_NEXT)
-			buf_addf(&b, " <%u", op->b);
-		if (kind == OP_AWAIT)
-			buf_addf(&b, " ~%u", op->c);
-		if (kind == OP_NEXT || kind == OP_JUMP || kind == OP_JUMP_UNLESS ||
-		    kind == OP_JOIN_NEXT)
-			buf_addf(&b, " >%u", op->a - c->first_op);
-		assert_true(op->dst < c->slot_count || kind == OP_JUMP || kind == OP_JUMP_UNLESS ||
-		            kind == OP_RETURN);
-	}
-	buf_addf(&b, " [%u slots, %u captured]", c->slot_count, c->capture_count);
-	buf_add_byte(&b, '\0');
-	assert_string_equal(b.at, expected);
-	buf_close(&b);
-}
-
-static void expect_body(const char *text, const char *expected)
-{
-	struct program *p = load(text);
-
-	expect_code(p, 0, expected);
-	program_release(p);
-}
-
-static void expect_pointer(const struct program *p, uint32_t node, const char *expected)
-{
-	struct buf b = { 0 };
-
-	program_write_pointer(&b, p, node);
-	buf_add_byte(&b, '\0');
-	assert_string_equal(b.at, expected);
-	buf_close(&b);
-}
-
 /* --- blocks --- */
 
 static void given_a_single_sleep_then_one_slot_is_enough(void **state)
 {
 	(void)state;
-	expect_body("{\"sleep\": 1, \"result\": \"x\"}", "sleep 0 | end 0 [1 slots, 0 captured]");
-	expect_body("[{\"sleep\": 1}, {\"value\": 2}]",
-	            "sleep 0 | eval 0 | end 0 [1 slots, 0 captured]");
-	expect_body("[]", "eval 0 | end 0 [1 slots, 0 captured]");
+	load_expect_body("{\"sleep\": 1, \"result\": \"x\"}",
+	                 "sleep 0 | end 0 [1 slots, 0 captured]");
+	load_expect_body("[{\"sleep\": 1}, {\"value\": 2}]",
+	                 "sleep 0 | eval 0 | end 0 [1 slots, 0 captured]");
+	load_expect_body("[]", "eval 0 | end 0 [1 slots, 0 captured]");
 }
 
 static void given_as_then_the_name_has_a_slot_of_its_own(void **state)
 {
 	(void)state;
-	expect_body("[{\"sleep\": 1, \"as\": \"a\"}, {\"value\": 2, \"as\": \"b\"},"
-	            " {\"value\": \"${a}\"}]",
-	            "sleep 1 | eval 2 | eval 0 | end 0 [3 slots, 0 captured]");
+	load_expect_body("[{\"sleep\": 1, \"as\": \"a\"}, {\"value\": 2, \"as\": \"b\"},"
+	                 " {\"value\": \"${a}\"}]",
+	                 "sleep 1 | eval 2 | eval 0 | end 0 [3 slots, 0 captured]");
 	/* Bound again: the same slot. */
-	expect_body("[{\"value\": 1, \"as\": \"a\"}, {\"value\": \"${a + 1}\", \"as\": \"a\"},"
-	            " {\"yield\": \"${a}\"}]",
-	            "eval 1 | eval 1 | yield 0 | end 0 [2 slots, 0 captured]");
+	load_expect_body("[{\"value\": 1, \"as\": \"a\"}, {\"value\": \"${a + 1}\", \"as\": \"a\"},"
+	                 " {\"yield\": \"${a}\"}]",
+	                 "eval 1 | eval 1 | yield 0 | end 0 [2 slots, 0 captured]");
 }
 
 static void given_a_block_that_ends_when_another_begins_then_slots_are_used_again(void **state)
 {
 	(void)state;
-	expect_body("[{\"do\": [{\"value\": 1, \"as\": \"a\"}]}, {\"do\": [{\"value\": 1,"
-	            " \"as\": \"b\"}]}, []]",
-	            "eval 1 | eval 1 | eval 0 | end 0 [2 slots, 0 captured]");
+	load_expect_body("[{\"do\": [{\"value\": 1, \"as\": \"a\"}]}, {\"do\": [{\"value\": 1,"
+	                 " \"as\": \"b\"}]}, []]",
+	                 "eval 1 | eval 1 | eval 0 | end 0 [2 slots, 0 captured]");
 }
 
 static void given_a_block_that_binds_a_name_it_reads_then_it_is_written_last(void **state)
 {
 	(void)state;
-	expect_body(
+	load_expect_body(
 		"[{\"value\": 1, \"as\": \"a\"}, {\"do\": [{\"sleep\": 1}, {\"value\": \"${a}\"}],"
 		" \"as\": \"a\"},"
 		" {\"return\": \"${a}\"}]",
@@ -134,25 +55,25 @@ static void given_a_block_that_binds_a_name_it_reads_then_it_is_written_last(voi
 static void given_if_and_else_then_one_of_them_gives_the_value(void **state)
 {
 	(void)state;
-	expect_body("{\"value\": 1, \"if\": \"${1 < 2}\", \"else\": {\"sleep\": 1}}",
-	            "unless >3 | eval 0 | jump >4 | sleep 0 | end 0 [1 slots, 0 captured]");
+	load_expect_body("{\"value\": 1, \"if\": \"${1 < 2}\", \"else\": {\"sleep\": 1}}",
+	                 "unless >3 | eval 0 | jump >4 | sleep 0 | end 0 [1 slots, 0 captured]");
 	/* Without `else` null comes; nobody asks for it where the value goes nowhere. */
-	expect_body("{\"value\": 1, \"if\": false}",
-	            "unless >3 | eval 0 | jump >4 | eval 0 | end 0 [1 slots, 0 captured]");
-	expect_body("[{\"sleep\": 1, \"if\": false}, {\"value\": 2}]",
-	            "unless >2 | sleep 0 | eval 0 | end 0 [1 slots, 0 captured]");
+	load_expect_body("{\"value\": 1, \"if\": false}",
+	                 "unless >3 | eval 0 | jump >4 | eval 0 | end 0 [1 slots, 0 captured]");
+	load_expect_body("[{\"sleep\": 1, \"if\": false}, {\"value\": 2}]",
+	                 "unless >2 | sleep 0 | eval 0 | end 0 [1 slots, 0 captured]");
 }
 
 static void given_set_then_all_values_are_evaluated_before_the_first_is_assigned(void **state)
 {
 	(void)state;
-	expect_body(
+	load_expect_body(
 		"[{\"set\": {\"a\": 1, \"b\": 2}}, {\"set\": {\"a\": \"${b}\", \"b\": \"${a}\"}},"
 		" {\"value\": \"${a}\"}]",
 		"eval 1 | eval 2 | eval 3 | eval 4 | eval 1 | eval 2 | eval 0 | end 0"
 		" [5 slots, 0 captured]");
-	expect_body("[{\"set\": {\"a\": 1}}, {\"set\": {\"a\": 2}}]",
-	            "eval 1 | eval 1 | eval 0 | end 0 [2 slots, 0 captured]");
+	load_expect_body("[{\"set\": {\"a\": 1}}, {\"set\": {\"a\": 2}}]",
+	                 "eval 1 | eval 1 | eval 0 | end 0 [2 slots, 0 captured]");
 }
 
 /* --- loops --- */
@@ -160,15 +81,15 @@ static void given_set_then_all_values_are_evaluated_before_the_first_is_assigned
 static void given_for_then_a_list_grows_round_by_round(void **state)
 {
 	(void)state;
-	expect_body("{\"do\": {\"value\": \"${n}\"}, \"for\": \"n\", \"in\": [1, 2]}",
-	            "list 0 | iter 1 | next 3 <1 >6 | eval 4 | append 0 <4 | jump >2 | end 0"
-	            " [5 slots, 0 captured]");
+	load_expect_body("{\"do\": {\"value\": \"${n}\"}, \"for\": \"n\", \"in\": [1, 2]}",
+	                 "list 0 | iter 1 | next 3 <1 >6 | eval 4 | append 0 <4 | jump >2 | end 0"
+	                 " [5 slots, 0 captured]");
 }
 
 static void given_for_whose_value_nobody_wants_then_no_list_is_made(void **state)
 {
 	(void)state;
-	expect_body(
+	load_expect_body(
 		"[{\"do\": {\"sleep\": \"${n}\"}, \"for\": \"n\", \"in\": [1]}, {\"value\": 1}]",
 		"iter 1 | next 3 <1 >4 | sleep 4 | jump >1 | eval 0 | end 0 [5 slots, 0 captured]");
 }
@@ -176,7 +97,7 @@ static void given_for_whose_value_nobody_wants_then_no_list_is_made(void **state
 static void given_while_then_rounds_are_counted_and_the_last_value_stays(void **state)
 {
 	(void)state;
-	expect_body(
+	load_expect_body(
 		"[{\"set\": {\"n\": 3}}, {\"do\": {\"set\": {\"n\": \"${n - 1}\"}},"
 		" \"while\": \"${n > 0}\"}]",
 		"eval 1 | eval 2 | eval 0 | unless >8 | eval 2 | eval 1 | eval 0 | jump >3 | end 0"
@@ -185,15 +106,15 @@ static void given_while_then_rounds_are_counted_and_the_last_value_stays(void **
 
 static void given_loops_then_their_bodies_know_the_slot_that_counts(void **state)
 {
-	struct program *p =
-		load("[{\"do\": [], \"for\": \"n\", \"in\": [1]}, {\"do\": [], \"while\": false}]");
+	struct program *p = load_spec(
+		"[{\"do\": [], \"for\": \"n\", \"in\": [1]}, {\"do\": [], \"while\": false}]");
 	uint32_t found = 0;
 
 	(void)state;
 	for (uint32_t i = 0; i < p->node_count; i++) {
 		if (p->nodes[i].counter == PROGRAM_NONE)
 			continue;
-		expect_pointer(p, i, found == 0 ? "/0/do" : "/1/do");
+		load_expect_pointer(p, i, found == 0 ? "/0/do" : "/1/do");
 		assert_int_equal(p->nodes[i].counter, found == 0 ? 2 : 1);
 		found++;
 	}
@@ -205,20 +126,20 @@ static void given_loops_then_their_bodies_know_the_slot_that_counts(void **state
 
 static void given_the_bench_then_a_branch_needs_one_slot(void **state)
 {
-	struct program *p = load(
+	struct program *p = load_spec(
 		"[{\"gather\": {\"sleep\": \"${n * 7919 % 5000 / 1000}\"}, \"for\": \"n\","
 		" \"in\": \"${range(1000000)}\", \"as\": \"r\"}, {\"return\": \"${len(r)}\"}]");
 
 	(void)state;
-	expect_code(p, 0, "join 1 | return | end 0 [3 slots, 0 captured]");
-	expect_code(p, 1, "sleep 0 | end 0 [1 slots, 1 captured]");
+	load_expect_code(p, 0, "join 1 | return | end 0 [3 slots, 0 captured]");
+	load_expect_code(p, 1, "sleep 0 | end 0 [1 slots, 1 captured]");
 	assert_int_equal(p->join_count, 1);
 	assert_int_equal(p->joins[0].kind, JOIN_GATHER);
 	assert_int_equal(p->joins[0].flags, 0);
 	assert_int_equal(p->joins[0].branch_count, 1);
 	assert_int_not_equal(p->joins[0].in, PROGRAM_NONE);
 	assert_int_equal(p->codes[1].captures[0], p->joins[0].var);
-	expect_pointer(p, p->codes[1].node, "/0/gather");
+	load_expect_pointer(p, p->codes[1].node, "/0/gather");
 	assert_true(p->nodes[p->codes[1].node].is_branch);
 	assert_string_equal(p->nodes[p->codes[1].node].op, "sleep");
 	program_release(p);
@@ -226,16 +147,16 @@ static void given_the_bench_then_a_branch_needs_one_slot(void **state)
 
 static void given_branches_then_they_capture_what_they_read_and_no_more(void **state)
 {
-	struct program *p =
-		load("[{\"set\": {\"a\": 1, \"b\": 2, \"c\": 3}},"
-	             " {\"gather\": [{\"value\": \"${len('a') + c}\"}, {\"value\": \"a b c\"}]}]");
+	struct program *p = load_spec(
+		"[{\"set\": {\"a\": 1, \"b\": 2, \"c\": 3}},"
+		" {\"gather\": [{\"value\": \"${len('a') + c}\"}, {\"value\": \"a b c\"}]}]");
 
 	(void)state;
-	expect_code(p, 1, "eval 0 | end 0 [2 slots, 2 captured]");
+	load_expect_code(p, 1, "eval 0 | end 0 [2 slots, 2 captured]");
 	/* "a" is only a text there: its slot holds "c" once more, and keeps nothing alive. */
 	assert_int_equal(p->codes[1].captures[0], 3);
 	assert_int_equal(p->codes[1].captures[1], 3);
-	expect_code(p, 2, "eval 0 | end 0 [1 slots, 0 captured]");
+	load_expect_code(p, 2, "eval 0 | end 0 [1 slots, 0 captured]");
 	assert_null(p->codes[2].captures);
 	program_release(p);
 }
@@ -243,8 +164,8 @@ static void given_branches_then_they_capture_what_they_read_and_no_more(void **s
 static void given_nested_branches_then_the_outer_one_captures_for_the_inner_one(void **state)
 {
 	struct program *p =
-		load("[{\"value\": 1, \"as\": \"x\"},"
-	             " {\"gather\": {\"o\": {\"gather\": {\"i\": {\"value\": \"${x}\"}}}}}]");
+		load_spec("[{\"value\": 1, \"as\": \"x\"},"
+	                  " {\"gather\": {\"o\": {\"gather\": {\"i\": {\"value\": \"${x}\"}}}}}]");
 
 	(void)state;
 	assert_int_equal(p->code_count, 3);
@@ -252,15 +173,15 @@ static void given_nested_branches_then_the_outer_one_captures_for_the_inner_one(
 	assert_int_equal(p->codes[1].captures[0], 1);
 	assert_int_equal(p->codes[2].capture_count, 1);
 	assert_int_equal(p->codes[2].captures[0], 0);
-	expect_pointer(p, p->codes[2].node, "/1/gather/o/gather/i");
+	load_expect_pointer(p, p->codes[2].node, "/1/gather/o/gather/i");
 	program_release(p);
 }
 
 static void given_named_branches_then_their_names_and_labels_are_kept(void **state)
 {
 	struct program *p =
-		load("{\"gather\": {\"a\": {\"sleep\": 1, \"name\": \"first\"}, \"b\": []},"
-	             " \"return_exceptions\": true, \"limit\": 1}");
+		load_spec("{\"gather\": {\"a\": {\"sleep\": 1, \"name\": \"first\"}, \"b\": []},"
+	                  " \"return_exceptions\": true, \"limit\": 1}");
 	const struct join   *j = &p->joins[0];
 	const struct branch *a = &p->branches[j->first_branch];
 
@@ -278,29 +199,30 @@ static void given_named_branches_then_their_names_and_labels_are_kept(void **sta
 static void given_a_branch_that_is_exactly_an_await_then_its_handle_can_be_the_branch(void **state)
 {
 	struct program *p =
-		load("[{\"create_task\": {\"sleep\": 1}, \"name\": \"t\", \"as\": \"t\"},"
-	             " {\"gather\": [{\"await\": \"${t}\"}, [{\"await\": \"${t}\"}]]}]");
+		load_spec("[{\"create_task\": {\"sleep\": 1}, \"name\": \"t\", \"as\": \"t\"},"
+	                  " {\"gather\": [{\"await\": \"${t}\"}, [{\"await\": \"${t}\"}]]}]");
 	const struct branch *b = &p->branches[p->joins[0].first_branch];
 
 	(void)state;
-	expect_code(p, 0, "task 1 | join 0 | end 0 [2 slots, 0 captured]");
+	load_expect_code(p, 0, "task 1 | join 0 | end 0 [2 slots, 0 captured]");
 	assert_int_equal(p->exprs[b[0].await].kind, EXPR_SLOT);
 	assert_int_equal(p->exprs[b[0].await].slot, 1);
-	expect_code(p, b[0].code, "await 0 ~1 | end 0 [4 slots, 1 captured]");
+	load_expect_code(p, b[0].code, "await 0 ~1 | end 0 [4 slots, 1 captured]");
 	assert_int_equal(b[1].await, PROGRAM_NONE);
 	program_release(p);
 }
 
 static void given_as_completed_with_a_body_then_it_runs_for_each_completion(void **state)
 {
-	struct program *p = load(
+	struct program *p = load_spec(
 		"[{\"as_completed\": {\"a\": {\"sleep\": 1}}, \"as\": \"c\", \"timeout\": \"1s\","
 		" \"do\": {\"value\": \"${c.name}\"}}, {\"return\": \"${c}\"}]");
 
 	(void)state;
-	expect_code(p, 0,
-	            "join 2 | list 1 | eval 5 | joinnext 3 <2 >8 | eval 5 | eval 4 | append 1 <4 |"
-	            " jump >3 | return | end 0 [6 slots, 0 captured]");
+	load_expect_code(
+		p, 0,
+		"join 2 | list 1 | eval 5 | joinnext 3 <2 >8 | eval 5 | eval 4 | append 1 <4 |"
+		" jump >3 | return | end 0 [6 slots, 0 captured]");
 	assert_int_equal(p->joins[0].kind, JOIN_AS_COMPLETED);
 	assert_int_equal(p->joins[0].flags, JOIN_OBJECT | JOIN_EVENTS);
 	assert_int_not_equal(p->joins[0].timeout, PROGRAM_NONE);
@@ -309,12 +231,13 @@ static void given_as_completed_with_a_body_then_it_runs_for_each_completion(void
 
 static void given_as_completed_without_a_body_then_the_results_are_the_value(void **state)
 {
-	struct program *p = load("{\"events\": \"job\", \"as_completed\": [{\"sleep\": 1}]}");
+	struct program *p = load_spec("{\"events\": \"job\", \"as_completed\": [{\"sleep\": 1}]}");
 
 	(void)state;
-	expect_code(p, 0,
-	            "join 1 | list 0 | joinnext 2 <1 >6 | eval 2 | append 0 <2 | jump >2 | end 0"
-	            " [3 slots, 0 captured]");
+	load_expect_code(
+		p, 0,
+		"join 1 | list 0 | joinnext 2 <1 >6 | eval 2 | append 0 <2 | jump >2 | end 0"
+		" [3 slots, 0 captured]");
 	assert_int_equal(p->joins[0].flags, 0);
 	assert_true(p->only_job_events);
 	program_release(p);
@@ -325,17 +248,17 @@ static void given_as_completed_without_a_body_then_the_results_are_the_value(voi
 static void given_defs_that_call_each_other_then_args_come_in_their_order(void **state)
 {
 	struct program *p =
-		load("{\"def\": {\"f\": {\"params\": [\"a\", \"b\"],"
-	             "   \"do\": {\"call\": \"g\", \"args\": {\"y\": 7, \"x\": \"${b}\"}}},"
-	             "  \"g\": {\"params\": [\"x\", \"y\"], \"do\": {\"call\": \"f\","
-	             " \"args\": [1, 2]}}},"
-	             " \"do\": [{\"call\": \"f\", \"args\": [3, 4]}]}");
+		load_spec("{\"def\": {\"f\": {\"params\": [\"a\", \"b\"],"
+	                  "   \"do\": {\"call\": \"g\", \"args\": {\"y\": 7, \"x\": \"${b}\"}}},"
+	                  "  \"g\": {\"params\": [\"x\", \"y\"], \"do\": {\"call\": \"f\","
+	                  " \"args\": [1, 2]}}},"
+	                  " \"do\": [{\"call\": \"f\", \"args\": [3, 4]}]}");
 	const struct call *of_f;
 
 	(void)state;
-	expect_code(p, 0, "call 0 | end 0 [1 slots, 0 captured]");
-	expect_code(p, 1, "call 0 | end 0 [2 slots, 2 captured]");
-	expect_pointer(p, p->codes[1].node, "/def/f/do");
+	load_expect_code(p, 0, "call 0 | end 0 [1 slots, 0 captured]");
+	load_expect_code(p, 1, "call 0 | end 0 [2 slots, 2 captured]");
+	load_expect_pointer(p, p->codes[1].node, "/def/f/do");
 	assert_null(p->codes[1].captures);
 	of_f = &p->calls[p->ops[p->codes[1].first_op].a];
 	assert_int_equal(of_f->code, 2);
@@ -347,12 +270,12 @@ static void given_defs_that_call_each_other_then_args_come_in_their_order(void *
 
 static void given_a_header_then_the_program_carries_it(void **state)
 {
-	struct program *p =
-		load("{\"gatherd\": 1, \"title\": \"t\", \"loop\": \"l1\", \"events\": \"all\","
-	             " \"args\": {\"n\": 3, \"text\": \"${literal}\"}, \"value\": \"${n}\"}");
+	struct program *p = load_spec(
+		"{\"gatherd\": 1, \"title\": \"t\", \"loop\": \"l1\", \"events\": \"all\","
+		" \"args\": {\"n\": 3, \"text\": \"${literal}\"}, \"value\": \"${n}\"}");
 
 	(void)state;
-	expect_code(p, 0, "eval 0 | end 0 [2 slots, 2 captured]");
+	load_expect_code(p, 0, "eval 0 | end 0 [2 slots, 2 captured]");
 	assert_string_equal(value_text(p->title)->at, "t");
 	assert_string_equal(value_text(p->loop)->at, "l1");
 	assert_false(p->only_job_events);
@@ -367,7 +290,7 @@ static void given_a_header_then_the_program_carries_it(void **state)
 static void given_submitted_args_then_they_replace_the_defaults(void **state)
 {
 	struct value_heap    h = { 0 };
-	struct program      *p = load("{\"args\": {\"a\": 1, \"b\": [2]}, \"do\": []}");
+	struct program      *p = load_spec("{\"args\": {\"a\": 1, \"b\": [2]}, \"do\": []}");
 	struct value         args[2];
 	struct load_problems problems;
 	json_t              *given = json_pack("{s:s}", "a", "${x}");
@@ -388,7 +311,7 @@ static void given_submitted_args_then_they_replace_the_defaults(void **state)
 static void given_an_arg_that_the_job_does_not_have_then_it_is_a_problem(void **state)
 {
 	struct value_heap    h = { 0 };
-	struct program      *p = load("{\"args\": {\"count\": 1}, \"do\": []}");
+	struct program      *p = load_spec("{\"args\": {\"count\": 1}, \"do\": []}");
 	struct value         args[1];
 	struct load_problems problems;
 	json_t              *given = json_pack("{s:i}", "cuont", 2);
@@ -412,17 +335,17 @@ static void given_an_arg_that_the_job_does_not_have_then_it_is_a_problem(void **
 
 static void given_keys_with_slashes_then_the_pointer_escapes_them(void **state)
 {
-	struct program *p = load("{\"gather\": {\"a/b~c\": {\"sleep\": 1}}}");
+	struct program *p = load_spec("{\"gather\": {\"a/b~c\": {\"sleep\": 1}}}");
 
 	(void)state;
-	expect_pointer(p, p->codes[1].node, "/gather/a~1b~0c");
-	expect_pointer(p, p->codes[0].node, "");
+	load_expect_pointer(p, p->codes[1].node, "/gather/a~1b~0c");
+	load_expect_pointer(p, p->codes[0].node, "");
 	program_release(p);
 }
 
 static void given_the_loops_example_then_it_compiles(void **state)
 {
-	struct program *p = load(
+	struct program *p = load_spec(
 		"{\"title\": \"loops, gather and as_completed\","
 		" \"def\": {\"future\": {\"params\": [], \"do\": {\"sleep\": 3,"
 		" \"result\": \"Awaited\"}},"

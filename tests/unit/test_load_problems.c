@@ -1,4 +1,4 @@
-#include "daemon/load/load.h"
+#include "tests/lib/load_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,118 +10,75 @@
 
 #include <cmocka.h>
 
-/* "pointer: message; hint" for every problem of a spec, one a line; "ok" when there is none. */
-static void problems_of_json(const json_t *spec, struct buf *b)
-{
-	struct load_problems problems;
-	struct program      *program = NULL;
-	struct gd_error      why;
-	enum gd_err          rc = load_program(spec, &program, &problems, &why);
-
-	if (rc == GD_OK) {
-		assert_int_equal(problems.count, 0);
-		program_release(program);
-		buf_add_text(b, "ok\n");
-	} else {
-		assert_int_equal(rc, GD_INVALID_SPEC);
-		assert_true(problems.count > 0);
-	}
-	for (uint32_t i = 0; i < problems.count; i++) {
-		const struct load_problem *p = &problems.at[i];
-
-		buf_addf(b, "%s: %s", p->pointer, p->message);
-		if (p->hint != NULL)
-			buf_addf(b, "; %s", p->hint);
-		buf_add_byte(b, '\n');
-	}
-	if (problems.is_cut)
-		buf_add_text(b, "and more\n");
-	load_problems_close(&problems);
-}
-
-static void expect_problems(const char *text, const char *expected)
-{
-	struct buf   b = { 0 };
-	json_error_t error;
-	json_t      *spec = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-
-	if (spec == NULL)
-		fail_msg("%s at %d of %s", error.text, error.position, text);
-	problems_of_json(spec, &b);
-	json_decref(spec);
-	buf_add_byte(&b, '\0');
-	assert_int_equal(b.failed, GD_OK);
-	assert_string_equal(b.at, expected);
-	buf_close(&b);
-}
-
 static void given_a_misspelt_operation_then_the_nearest_one_is_named(void **state)
 {
 	(void)state;
-	expect_problems("{\"do\": [{\"gather\": {\"x\": {\"slep\": 1}}}]}",
-	                "/do/0/gather/x/slep: no known operation here: \"slep\";"
-	                " did you mean \"sleep\"?\n");
-	expect_problems("{\"zzzzzz\": 1, \"gahter\": []}",
-	                "/gahter: no known operation here: \"gahter\"; did you mean \"gather\"?\n");
-	expect_problems("[{\"qqqqqq\": 1}]", "/0/qqqqqq: no known operation here: \"qqqqqq\"\n");
+	load_expect_problems("{\"do\": [{\"gather\": {\"x\": {\"slep\": 1}}}]}",
+	                     "/do/0/gather/x/slep: no known operation here: \"slep\";"
+	                     " did you mean \"sleep\"?\n");
+	load_expect_problems(
+		"{\"zzzzzz\": 1, \"gahter\": []}",
+		"/gahter: no known operation here: \"gahter\"; did you mean \"gather\"?\n");
+	load_expect_problems("[{\"qqqqqq\": 1}]",
+	                     "/0/qqqqqq: no known operation here: \"qqqqqq\"\n");
 }
 
 static void given_no_operation_then_the_node_is_pointed_to(void **state)
 {
 	(void)state;
-	expect_problems("[{\"as\": \"x\"}, {}]", "/0: no operation here\n/1: no operation here\n");
-	expect_problems("{\"title\": \"nothing else\"}", ": no operation here\n");
+	load_expect_problems("[{\"as\": \"x\"}, {}]",
+	                     "/0: no operation here\n/1: no operation here\n");
+	load_expect_problems("{\"title\": \"nothing else\"}", ": no operation here\n");
 }
 
 static void given_two_operations_then_both_are_named(void **state)
 {
 	(void)state;
-	expect_problems("[1, {\"sleep\": 1, \"exec\": [\"a\"]}]",
-	                "/0: a node is an object or an array of nodes, not a number\n"
-	                "/1: two operations here: sleep, exec; wrap them in {\"do\": [...]}\n");
-	expect_problems("{\"value\": 1, \"sleep\": 1, \"yield\": 2}",
-	                ": 3 operations here: value, sleep, yield; wrap them in {\"do\": [...]}\n");
+	load_expect_problems(
+		"[1, {\"sleep\": 1, \"exec\": [\"a\"]}]",
+		"/0: a node is an object or an array of nodes, not a number\n"
+		"/1: two operations here: sleep, exec; wrap them in {\"do\": [...]}\n");
+	load_expect_problems(
+		"{\"value\": 1, \"sleep\": 1, \"yield\": 2}",
+		": 3 operations here: value, sleep, yield; wrap them in {\"do\": [...]}\n");
 }
 
 static void given_an_unknown_key_then_the_nearest_key_of_that_operation_is_named(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"[{\"sleep\": 1, \"afterr\": []}, {\"sleep\": 1, \"resutl\": 2}]",
 		"/0/afterr: \"afterr\" is not a key of \"sleep\"; did you mean \"after\"?\n"
 		"/1/resutl: \"resutl\" is not a key of \"sleep\"; did you mean \"result\"?\n");
-	expect_problems("{\"titel\": \"t\", \"sleep\": 1}",
-	                "/titel: \"titel\" is not a key of \"sleep\"; did you mean \"title\"?\n");
-	expect_problems("[{\"sleep\": 1, \"title\": \"t\"}]",
-	                "/0/title: \"title\" is not a key of \"sleep\"\n");
-	expect_problems("{\"sleep\": 1, \"for\": \"n\", \"in\": []}",
-	                "/for: \"for\" is not a key of \"sleep\"; "
-	                "write {\"do\": {\"sleep\": ...}, \"for\": ...}\n"
-	                "/in: \"in\" is not a key of \"sleep\"\n");
+	load_expect_problems(
+		"{\"titel\": \"t\", \"sleep\": 1}",
+		"/titel: \"titel\" is not a key of \"sleep\"; did you mean \"title\"?\n");
+	load_expect_problems("[{\"sleep\": 1, \"title\": \"t\"}]",
+	                     "/0/title: \"title\" is not a key of \"sleep\"\n");
+	load_expect_problems("{\"sleep\": 1, \"for\": \"n\", \"in\": []}",
+	                     "/for: \"for\" is not a key of \"sleep\"; "
+	                     "write {\"do\": {\"sleep\": ...}, \"for\": ...}\n"
+	                     "/in: \"in\" is not a key of \"sleep\"\n");
 }
 
 static void given_something_of_a_later_version_then_it_is_refused_by_name(void **state)
 {
 	(void)state;
-	expect_problems("[{\"exec\": [\"ls\"], \"cwd\": \"/\"}, {\"race\": {}}]",
-	                "/0/exec: \"exec\" is not in this version\n"
-	                "/1/race: \"race\" is not in this version\n");
-	expect_problems("{\"sleep\": 1, \"timeout\": 2, \"retry\": 3}",
-	                "/timeout: \"timeout\" is not in this version\n"
-	                "/retry: \"retry\" is not in this version\n");
-	expect_problems(
-		"{\"def\": {\"f\": {\"params\": [], \"do\": [{\"yield\": 1}]}}, \"call\": \"f\"}",
-		"/def/f/do/0/yield: \"yield\" inside a def is not in this version\n");
-	expect_problems(
-		"{\"def\": {\"f\": {\"do\": {\"gather\": [{\"yield\": 1}]}}}, \"call\": \"f\"}",
-		"/def/f/do/gather/0/yield: \"yield\" inside a def is not in this version\n");
+	load_expect_problems("[{\"exec\": [\"ls\"], \"cwd\": \"/\"}, {\"event\": \"go\"}]",
+	                     "/0/exec: \"exec\" is not in this version\n"
+	                     "/1/event: \"event\" is not in this version\n");
+	load_expect_problems("[{\"http\": \"http://a/\", \"timeout\": 2},"
+	                     " {\"to_thread\": \"stat\", \"args\": [\"/\"]}]",
+	                     "/0/http: \"http\" is not in this version\n"
+	                     "/1/to_thread: \"to_thread\" is not in this version\n");
 }
 
 static void given_an_unknown_name_then_it_is_an_error_at_once(void **state)
 {
 	(void)state;
-	expect_problems("[{\"value\": \"${HOME}\"}]",
-	                "/0/value: unknown name \"HOME\"; write $${...} for a literal ${...}\n");
+	load_expect_problems(
+		"[{\"value\": \"${HOME}\"}]",
+		"/0/value: unknown name \"HOME\"; write $${...} for a literal ${...}\n");
 }
 
 static void given_a_misspelt_name_then_the_nearest_visible_one_is_the_hint(void **state)
@@ -145,34 +102,37 @@ static void given_a_misspelt_name_then_the_nearest_visible_one_is_the_hint(void 
 static void given_a_name_bound_inside_a_body_then_it_is_unknown_after_it(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"[{\"do\": {\"value\": 1, \"as\": \"x\"}, \"if\": true}, {\"value\": \"${x}\"}]",
 		"/1/value: unknown name \"x\"; write $${...} for a literal ${...}\n");
-	expect_problems("[{\"set\": {\"x\": 1}, \"if\": true}, {\"value\": \"${x}\"}]",
-	                "/1/value: unknown name \"x\"; write $${...} for a literal ${...}\n");
-	expect_problems("[{\"do\": {\"value\": 1, \"as\": \"x\"}, \"for\": \"i\", \"in\": [1]},"
-	                " {\"value\": \"${x}\"}, {\"value\": \"${i}\"}]",
-	                "/1/value: unknown name \"x\"; write $${...} for a literal ${...}\n"
-	                "/2/value: unknown name \"i\"; write $${...} for a literal ${...}\n");
-	expect_problems("[{\"do\": [{\"value\": 1, \"as\": \"x\"}], \"while\": \"${x}\"}]",
-	                "/0/while: unknown name \"x\"; write $${...} for a literal ${...}\n");
-	expect_problems("[{\"value\": 1, \"as\": \"x\", \"if\": true}, {\"value\": \"${x}\"}]",
-	                "ok\n");
-	expect_problems("[{\"do\": {\"value\": 1, \"as\": \"x\"}}, {\"value\": \"${x}\"}]", "ok\n");
+	load_expect_problems("[{\"set\": {\"x\": 1}, \"if\": true}, {\"value\": \"${x}\"}]",
+	                     "/1/value: unknown name \"x\"; write $${...} for a literal ${...}\n");
+	load_expect_problems(
+		"[{\"do\": {\"value\": 1, \"as\": \"x\"}, \"for\": \"i\", \"in\": [1]},"
+		" {\"value\": \"${x}\"}, {\"value\": \"${i}\"}]",
+		"/1/value: unknown name \"x\"; write $${...} for a literal ${...}\n"
+		"/2/value: unknown name \"i\"; write $${...} for a literal ${...}\n");
+	load_expect_problems("[{\"do\": [{\"value\": 1, \"as\": \"x\"}], \"while\": \"${x}\"}]",
+	                     "/0/while: unknown name \"x\"; write $${...} for a literal ${...}\n");
+	load_expect_problems("[{\"value\": 1, \"as\": \"x\", \"if\": true}, {\"value\": \"${x}\"}]",
+	                     "ok\n");
+	load_expect_problems("[{\"do\": {\"value\": 1, \"as\": \"x\"}}, {\"value\": \"${x}\"}]",
+	                     "ok\n");
 }
 
 static void given_the_variable_of_an_as_completed_then_its_do_does_not_see_it(void **state)
 {
 	(void)state;
-	expect_problems("{\"as_completed\": {\"value\": \"${n}\"}, \"for\": \"n\", \"in\": [1],"
-	                " \"as\": \"c\", \"do\": {\"value\": [\"${c.index}\", \"${n}\"]}}",
-	                "/do/value/1: unknown name \"n\"; write $${...} for a literal ${...}\n");
+	load_expect_problems(
+		"{\"as_completed\": {\"value\": \"${n}\"}, \"for\": \"n\", \"in\": [1],"
+		" \"as\": \"c\", \"do\": {\"value\": [\"${c.index}\", \"${n}\"]}}",
+		"/do/value/1: unknown name \"n\"; write $${...} for a literal ${...}\n");
 }
 
 static void given_a_def_then_it_sees_nothing_but_its_params(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"{\"args\": {\"outer\": 1}, \"def\": {\"f\": {\"params\": [\"a\"],"
 		" \"do\": {\"value\": \"${a + outer}\"}}}, \"do\": []}",
 		"/def/f/do/value: unknown name \"outer\"; write $${...} for a literal ${...}\n");
@@ -181,7 +141,7 @@ static void given_a_def_then_it_sees_nothing_but_its_params(void **state)
 static void given_an_outer_name_assigned_in_a_branch_then_it_is_refused(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"[{\"set\": {\"x\": 1}}, {\"gather\": [{\"set\": {\"x\": 2}}, {\"sleep\": 1,"
 		" \"as\": \"x\"}]},"
 		" {\"create_task\": {\"set\": {\"x\": 2, \"y\": 3}}}]",
@@ -191,25 +151,26 @@ static void given_an_outer_name_assigned_in_a_branch_then_it_is_refused(void **s
 		"a branch sees a snapshot of outer names; bind another name here\n"
 		"/2/create_task/set/x: \"x\" belongs to the coroutine that makes this branch; "
 		"a branch sees a snapshot of outer names; bind another name here\n");
-	expect_problems("[{\"gather\": [[{\"value\": 1, \"as\": \"x\"}, {\"set\": {\"x\": 2}}]]}]",
-	                "ok\n");
+	load_expect_problems(
+		"[{\"gather\": [[{\"value\": 1, \"as\": \"x\"}, {\"set\": {\"x\": 2}}]]}]", "ok\n");
 }
 
 static void given_a_return_in_a_branch_or_task_then_it_is_refused(void **state)
 {
 	(void)state;
-	expect_problems("[{\"gather\": [[{\"return\": 1}]]}, {\"create_task\": {\"return\": 2}},"
-	                " {\"return\": 3}]",
-	                "/0/gather/0/0/return: \"return\" in a concurrent branch; "
-	                "its value is what its last step gives\n"
-	                "/1/create_task/return: \"return\" in a concurrent branch; "
-	                "its value is what its last step gives\n");
+	load_expect_problems(
+		"[{\"gather\": [[{\"return\": 1}]]}, {\"create_task\": {\"return\": 2}},"
+		" {\"return\": 3}]",
+		"/0/gather/0/0/return: \"return\" in a concurrent branch; "
+		"its value is what its last step gives\n"
+		"/1/create_task/return: \"return\" in a concurrent branch; "
+		"its value is what its last step gives\n");
 }
 
 static void given_calls_that_do_not_fit_then_the_parameters_are_shown(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"{\"def\": {\"future\": {\"params\": [\"a\", \"b\"], \"do\": []}}, \"do\": ["
 		" {\"call\": \"futur\"}, {\"call\": \"future\", \"args\": [1]},"
 		" {\"call\": \"future\", \"args\": {\"a\": 1, \"c\": 2}}, {\"call\": \"future\"},"
@@ -225,7 +186,7 @@ static void given_calls_that_do_not_fit_then_the_parameters_are_shown(void **sta
 static void given_bad_constants_then_they_are_found_before_the_job_runs(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"[{\"sleep\": \"5\"}, {\"sleep\": \"-1s\"}, {\"sleep\": true}, {\"sleep\": -5},"
 		" {\"sleep\": \"1h30m\"}, {\"sleep_until\": \"tomorrow\"}]",
 		"/0/sleep: not a duration: \"5\"; "
@@ -236,13 +197,15 @@ static void given_bad_constants_then_they_are_found_before_the_job_runs(void **s
 		"write a number of seconds, or text like \"250ms\" or \"1h30m\"\n"
 		"/5/sleep_until: not an RFC 3339 time with an offset: \"tomorrow\"; "
 		"write \"2030-01-31T08:00:00Z\", or seconds since the epoch\n");
-	expect_problems("{\"gather\": {\"value\": 1}, \"for\": \"n\", \"in\": 5, \"limit\": 0}",
-	                "/in: \"in\" wants a list or an object, not a number\n"
-	                "/limit: \"limit\" wants an integer from 1\n");
-	expect_problems("[{\"value\": 1, \"if\": \"x > 1\"}, {\"do\": [], \"while\": \"$${x}\"}]",
-	                "/0/if: \"if\" wants an expression: write \"${...}\"\n"
-	                "/1/while: \"while\" wants an expression: write \"${...}\"\n");
-	expect_problems(
+	load_expect_problems(
+		"{\"gather\": {\"value\": 1}, \"for\": \"n\", \"in\": 5, \"limit\": 0}",
+		"/in: \"in\" wants a list or an object, not a number\n"
+		"/limit: \"limit\" wants an integer from 1\n");
+	load_expect_problems(
+		"[{\"value\": 1, \"if\": \"x > 1\"}, {\"do\": [], \"while\": \"$${x}\"}]",
+		"/0/if: \"if\" wants an expression: write \"${...}\"\n"
+		"/1/while: \"while\" wants an expression: write \"${...}\"\n");
+	load_expect_problems(
 		"[{\"create_task\": [], \"loop\": -1}, {\"create_task\": [], \"loop\": \"a\"},"
 		" {\"gather\": [], \"return_exceptions\": 1}]",
 		"/0/loop: \"loop\" is the name or the number of an event loop\n"
@@ -252,36 +215,37 @@ static void given_bad_constants_then_they_are_found_before_the_job_runs(void **s
 static void given_a_loop_with_contradictions_then_the_node_is_pointed_to(void **state)
 {
 	(void)state;
-	expect_problems("[{\"do\": [], \"for\": \"x\"}, {\"gather\": [], \"in\": []},"
-	                " {\"do\": [], \"for\": \"x\", \"in\": [], \"while\": true},"
-	                " {\"do\": [], \"for\": \"x\", \"in\": [], \"limit\": 2}, {\"do\": [],"
-	                " \"else\": []}]",
-	                "/0: \"for\" needs \"in\"\n"
-	                "/1: \"in\" needs \"for\"\n"
-	                "/2: \"for\" and \"while\" in one loop\n"
-	                "/3/limit: \"limit\" is not a key of \"do\": a loop is sequential; "
-	                "\"gather\" runs its branches at the same time\n"
-	                "/4: \"else\" needs \"if\"\n");
+	load_expect_problems("[{\"do\": [], \"for\": \"x\"}, {\"gather\": [], \"in\": []},"
+	                     " {\"do\": [], \"for\": \"x\", \"in\": [], \"while\": true},"
+	                     " {\"do\": [], \"for\": \"x\", \"in\": [], \"limit\": 2}, {\"do\": [],"
+	                     " \"else\": []}]",
+	                     "/0: \"for\" needs \"in\"\n"
+	                     "/1: \"in\" needs \"for\"\n"
+	                     "/2: \"for\" and \"while\" in one loop\n"
+	                     "/3/limit: \"limit\" is not a key of \"do\": a loop is sequential; "
+	                     "\"gather\" runs its branches at the same time\n"
+	                     "/4: \"else\" needs \"if\"\n");
 }
 
 static void given_words_that_are_no_names_then_they_are_refused(void **state)
 {
 	(void)state;
-	expect_problems("[{\"sleep\": 1, \"as\": \"a-b\"}, {\"set\": {\"1\": 1}}, {\"value\": 1,"
-	                " \"as\": \"not\"},"
-	                " {\"value\": 1, \"as\": 7}]",
-	                "/0/as: not a name: \"a-b\"; "
-	                "letters, digits and _, no digit first, and no word of expressions\n"
-	                "/1/set/1: not a name: \"1\"\n"
-	                "/2/as: not a name: \"not\"; "
-	                "letters, digits and _, no digit first, and no word of expressions\n"
-	                "/3/as: a name is text, not a number\n");
+	load_expect_problems(
+		"[{\"sleep\": 1, \"as\": \"a-b\"}, {\"set\": {\"1\": 1}}, {\"value\": 1,"
+		" \"as\": \"not\"},"
+		" {\"value\": 1, \"as\": 7}]",
+		"/0/as: not a name: \"a-b\"; "
+		"letters, digits and _, no digit first, and no word of expressions\n"
+		"/1/set/1: not a name: \"1\"\n"
+		"/2/as: not a name: \"not\"; "
+		"letters, digits and _, no digit first, and no word of expressions\n"
+		"/3/as: a name is text, not a number\n");
 }
 
 static void given_a_label_on_a_node_that_makes_no_task_then_it_is_refused(void **state)
 {
 	(void)state;
-	expect_problems(
+	load_expect_problems(
 		"[{\"sleep\": 1, \"name\": \"x\"}, {\"gather\": [{\"sleep\": 1, \"name\": \"y\"}]},"
 		" {\"create_task\": {\"sleep\": 1}, \"name\": \"z\"}]",
 		"/0/name: \"name\" labels a task, and this node makes none; "
@@ -291,38 +255,39 @@ static void given_a_label_on_a_node_that_makes_no_task_then_it_is_refused(void *
 static void given_a_bad_header_then_each_key_is_pointed_to(void **state)
 {
 	(void)state;
-	expect_problems("{\"gatherd\": 2, \"title\": 5, \"args\": {\"a b\": 1}, \"loop\": -1,"
-	                " \"events\": \"some\","
-	                " \"def\": {\"f\": {\"param\": [], \"do\": []}, \"g\": {\"params\": [\"a\","
-	                " \"a\"]}},"
-	                " \"do\": []}",
-	                "/gatherd: \"gatherd\" is 1 in this version\n"
-	                "/title: \"title\" is text, not a number\n"
-	                "/args/a b: not a name: \"a b\"\n"
-	                "/loop: \"loop\" is the name or the number of an event loop\n"
-	                "/events: \"events\" is \"all\" or \"job\"\n"
-	                "/def/f/param: \"param\" is not a key of a def; did you mean \"params\"?\n"
-	                "/def/g: a def needs \"do\"\n"
-	                "/def/g/params/1: two parameters named \"a\"\n");
-	expect_problems("\"sleep\"", ": a job is an object or an array of nodes, not text\n");
+	load_expect_problems(
+		"{\"gatherd\": 2, \"title\": 5, \"args\": {\"a b\": 1}, \"loop\": -1,"
+		" \"events\": \"some\","
+		" \"def\": {\"f\": {\"param\": [], \"do\": []}, \"g\": {\"params\": [\"a\","
+		" \"a\"]}},"
+		" \"do\": []}",
+		"/gatherd: \"gatherd\" is 1 in this version\n"
+		"/title: \"title\" is text, not a number\n"
+		"/args/a b: not a name: \"a b\"\n"
+		"/loop: \"loop\" is the name or the number of an event loop\n"
+		"/events: \"events\" is \"all\" or \"job\"\n"
+		"/def/f/param: \"param\" is not a key of a def; did you mean \"params\"?\n"
+		"/def/g: a def needs \"do\"\n"
+		"/def/g/params/1: two parameters named \"a\"\n");
+	load_expect_problems("\"sleep\"", ": a job is an object or an array of nodes, not text\n");
 }
 
 static void given_keys_with_slashes_then_pointers_escape_them(void **state)
 {
 	(void)state;
-	expect_problems("{\"gather\": {\"a/b~c\": {\"slep\": 1}}}",
-	                "/gather/a~1b~0c/slep: no known operation here: \"slep\";"
-	                " did you mean \"sleep\"?\n");
+	load_expect_problems("{\"gather\": {\"a/b~c\": {\"slep\": 1}}}",
+	                     "/gather/a~1b~0c/slep: no known operation here: \"slep\";"
+	                     " did you mean \"sleep\"?\n");
 }
 
 static void given_options_before_the_body_then_problems_stay_in_document_order(void **state)
 {
 	(void)state;
-	expect_problems("{\"do\": {\"value\": \"${a1}\"}, \"for\": \"n\", \"in\": \"${b1}\","
-	                " \"if\": \"${c1}\"}",
-	                "/do/value: unknown name \"a1\"; write $${...} for a literal ${...}\n"
-	                "/in: unknown name \"b1\"; write $${...} for a literal ${...}\n"
-	                "/if: unknown name \"c1\"; write $${...} for a literal ${...}\n");
+	load_expect_problems("{\"do\": {\"value\": \"${a1}\"}, \"for\": \"n\", \"in\": \"${b1}\","
+	                     " \"if\": \"${c1}\"}",
+	                     "/do/value: unknown name \"a1\"; write $${...} for a literal ${...}\n"
+	                     "/in: unknown name \"b1\"; write $${...} for a literal ${...}\n"
+	                     "/if: unknown name \"c1\"; write $${...} for a literal ${...}\n");
 }
 
 static void given_more_problems_than_fit_then_the_first_ones_are_kept(void **state)
@@ -336,7 +301,7 @@ static void given_more_problems_than_fit_then_the_first_ones_are_kept(void **sta
 		json_array_append_new(steps, json_pack("{s:i}", "slep", i));
 	/* The condition is compiled before the body, but stands behind it. */
 	spec = json_pack("{s:o, s:s}", "do", steps, "if", "never");
-	problems_of_json(spec, &b);
+	load_problems_of(spec, &b);
 	buf_add_byte(&b, '\0');
 
 	assert_ptr_equal(strstr(b.at, "/do/0/slep"), b.at);
@@ -364,13 +329,13 @@ static void given_a_spec_at_the_limits_then_one_more_is_too_much(void **state)
 	json_t    *large = json_array();
 
 	(void)state;
-	problems_of_json(deep, &b);
-	problems_of_json(deeper, &b);
+	load_problems_of(deep, &b);
+	load_problems_of(deeper, &b);
 	for (int i = 1; i < SPEC_NODES_MAX; i++)
 		json_array_append_new(large, json_array());
-	problems_of_json(large, &b);
+	load_problems_of(large, &b);
 	json_array_append_new(large, json_array());
-	problems_of_json(large, &b);
+	load_problems_of(large, &b);
 	buf_add_byte(&b, '\0');
 	assert_string_equal(b.at,
 	                    "ok\n: deeper than 60 arrays and objects in each other\nok\n"
@@ -393,7 +358,7 @@ static void given_very_long_names_then_messages_stay_short_and_whole(void **stat
 		memcpy(key + i, "\xc3\xa4", 2);
 	key[1000] = '\0';
 	spec = json_pack("{s:i, s:i}", "sleep", 1, key, 2);
-	problems_of_json(spec, &b);
+	load_problems_of(spec, &b);
 	assert_int_equal(b.failed, GD_OK);
 	assert_true(b.bytes < 1200);
 	/* What came out is valid UTF-8: jansson would refuse half a character. */

@@ -278,30 +278,6 @@ static void given_text_inside_text_then_only_other_values_become_json(void **sta
 	value_release(&h, v);
 }
 
-static void free_handle(struct value_heap *h, struct vobj *obj)
-{
-	(void)h;
-	free(obj);
-}
-
-static void given_a_handle_anywhere_inside_then_it_is_found(void **state)
-{
-	struct value_heap h = { .free_object = free_handle };
-	struct vobj      *handle = calloc(1, sizeof *handle);
-	struct value      v;
-
-	(void)state;
-	assert_non_null(handle);
-	*handle = (struct vobj){ .refs = 1, .type = VALUE_T_TASK };
-	v = value_list_append(&h, value_list_new(&h, 1), value_of_obj(handle));
-	v = value_dict_put(&h, numbered(&h, 3), text(&h, "t"), v);
-
-	assert_true(value_has_handle(v));
-	assert_false(value_has_handle(value_dict_get(v, "k1", 2)));
-	value_release(&h, v);
-	assert_int_equal(h.bytes, 0);
-}
-
 static void given_no_memory_at_any_point_then_the_heap_says_so_and_nothing_leaks(void **state)
 {
 	struct value_heap h = { 0 };
@@ -341,7 +317,6 @@ int main(void)
 		cmocka_unit_test(given_more_depth_than_allowed_when_written_then_that_is_a_limit),
 		cmocka_unit_test(given_floats_then_the_shortest_digits_are_written_as_in_python),
 		cmocka_unit_test(given_text_inside_text_then_only_other_values_become_json),
-		cmocka_unit_test(given_a_handle_anywhere_inside_then_it_is_found),
 		cmocka_unit_test(
 			given_no_memory_at_any_point_then_the_heap_says_so_and_nothing_leaks),
 	};
