@@ -43,6 +43,7 @@ int cmd_list(const struct options *o);
 int cmd_ping(const struct options *o);
 int cmd_result(const struct options *o);
 int cmd_run(const struct options *o);
+int cmd_semaphore(const struct options *o);
 int cmd_stack(const struct options *o);
 int cmd_submit(const struct options *o);
 int cmd_token(const struct options *o);

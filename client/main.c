@@ -42,6 +42,9 @@ static const struct command commands[] = {
 	  0, 1, cmd_events },
 	{ "stack", "ID", "show what a running job waits for", NULL,
 	  OPTIONS_REACH | OPTION_JSON | OPTION_JSONL, 1, 1, cmd_stack },
+	{ "semaphore", "[put NAME PERMITS]", "list semaphores, or set the permits of one",
+	  "0 permits pause it. 1 is what every semaphore has that nobody has put.",
+	  OPTIONS_REACH | OPTION_JSON | OPTION_JSONL, 0, 3, cmd_semaphore },
 	{ "delete", "ID...", "forget jobs that are over", NULL, OPTIONS_REACH, 1, 100, cmd_delete },
 	{ "ping", "", "see whether the daemon answers", NULL, OPTIONS_REACH | OPTION_JSON, 0, 0,
 	  cmd_ping },
@@ -57,7 +60,7 @@ static void print_help(FILE *out)
 {
 	(void)fputs("usage: gatherctl [option...] COMMAND [option...] [operand...]\n\n", out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		(void)fprintf(out, "  %-9s %-8s %s\n", commands[i].name, commands[i].operands,
+		(void)fprintf(out, "  %-9s %-18s %s\n", commands[i].name, commands[i].operands,
 		              commands[i].summary);
 	(void)fputs("\nOptions before the command:\n", out);
 	options_print_help(out, OPTIONS_REACH | OPTIONS_EVERYWHERE | OPTION_VERSION);

@@ -63,6 +63,9 @@ void method_job_stack(struct request *r, struct rpc_params *p);
 void method_server_info(struct request *r, struct rpc_params *p);
 /* methods_result.c */
 void method_job_result(struct request *r, struct rpc_params *p);
+/* methods_semaphore.c */
+void method_semaphore_put(struct request *r, struct rpc_params *p);
+void method_semaphore_list(struct request *r, struct rpc_params *p);
 /* methods_wait.c */
 void method_job_wait(struct request *r, struct rpc_params *p);
 /* methods_events.c */

@@ -1,5 +1,6 @@
 #include "daemon/run/apply.h"
 
+#include "daemon/run/permits.h"
 #include "daemon/run/pool.h"
 #include "proto/base/check.h"
 
@@ -94,8 +95,10 @@ static enum event_kind event_of(enum engine_out_kind kind)
 		return EVENT_JOB_FAILED;
 	case ENGINE_JOB_CANCELLED:
 		return EVENT_JOB_CANCELLED;
+	case ENGINE_ACQUIRE:
+	case ENGINE_RELEASE:
 	case ENGINE_WANT_NOW:
-		CHECK_NEVER("wanting to know the time is no event");
+		CHECK_NEVER("what an engine asks for is no event");
 	}
 	CHECK_NEVER("event_of: unknown output");
 }
@@ -216,6 +219,8 @@ void apply_outs(struct loop *l)
 
 		if (out->kind == ENGINE_WANT_NOW)
 			loop_want_now(l, out->job);
+		else if (out->kind == ENGINE_ACQUIRE || out->kind == ENGINE_RELEASE)
+			permits_apply(l, out);
 		else
 			apply(l, out);
 	}

@@ -56,6 +56,21 @@ bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended
 	return true;
 }
 
+void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time)
+{
+	struct live_job *live = jobs_find(&l->jobs, job);
+	struct engine_in in = { .kind = ENGINE_GRANT, .job = job, .ticket = ticket };
+
+	if (live == NULL)
+		return;
+	/* Who gave the permit back may live where the clock was read later. */
+	if (time > l->now)
+		l->now = time;
+	in.time = loop_now(l);
+	journal(l, live, &in);
+	loop_step(l, &in);
+}
+
 void inputs_answer_wants(struct loop *l)
 {
 	uint32_t count = l->want_count;

@@ -14,6 +14,9 @@
  * happened. `*ended` is set when the job ended at once, with `*status`. */
 bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended,
                    enum job_status *status);
+/* A permit was granted to `ticket` of `job`; the loop's clock goes to `time` if it is behind.
+ * Nothing happens to a job that does not live here any more: it has given the permit back. */
+void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time);
 /* Gives every job that wants to know the time an ENGINE_NOW. */
 void inputs_answer_wants(struct loop *l);
 

@@ -2,6 +2,8 @@
 
 #include "daemon/log.h"
 #include "daemon/run/commit.h"
+#include "daemon/run/permits.h"
+#include "daemon/run/semaphores.h"
 #include "proto/base/check.h"
 
 #include <errno.h>
@@ -17,6 +19,10 @@ enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why)
 	CHECK(loops >= 1 && loops <= POOL_LOOPS_MAX);
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		return gd_fail(why, GD_NOMEM, "pool: %zu bytes", sizeof *p);
+	if ((rc = semaphores_open(permits_grant, p, &p->semaphores, why)) != GD_OK) {
+		free(p);
+		return rc;
+	}
 	for (p->count = 0; p->count < loops; p->count++) {
 		rc = loop_init(&p->at[p->count].loop, p->count, p, why);
 		if (rc != GD_OK) {
@@ -33,6 +39,7 @@ void pool_close(struct pool *p)
 {
 	for (uint32_t i = 0; i < p->count; i++)
 		loop_close(&p->at[i].loop);
+	semaphores_close(p->semaphores);
 	free(p);
 }
 
@@ -57,7 +64,7 @@ static void *run_thread(void *ctx)
 enum gd_err pool_start(struct pool *p, struct gd_error *why)
 {
 	sigset_t    all, before;
-	enum gd_err rc = GD_OK;
+	enum gd_err rc = semaphores_start(p->semaphores, why);
 
 	/* Signals are the main thread's. */
 	CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0);

@@ -16,6 +16,8 @@
 #define POOL_LOOPS_MAX 64u
 #define POOL_EXIT_LOST 74 /* a commit may or may not have landed: EX_IOERR */
 
+struct semaphores;
+
 struct pool_slot {
 	struct loop      loop;
 	pthread_t        thread;
@@ -26,13 +28,14 @@ struct pool_slot {
 };
 
 struct pool {
-	struct store    *store; /* borrowed; set with pool_use_store() */
-	uint32_t         count;
-	struct pool_slot at[POOL_LOOPS_MAX];
-	atomic_uint      lost; /* loops that have told everybody of an unknown commit */
-	uint64_t         store_beat;
-	gd_nsec          started;
-	atomic_bool      is_draining;
+	struct store      *store;      /* borrowed; set with pool_use_store() */
+	struct semaphores *semaphores; /* owned */
+	uint32_t           count;
+	struct pool_slot   at[POOL_LOOPS_MAX];
+	atomic_uint        lost; /* loops that have told everybody of an unknown commit */
+	uint64_t           store_beat;
+	gd_nsec            started;
+	atomic_bool        is_draining;
 };
 
 /* Errors: GD_NOMEM, GD_SYS. */
@@ -40,8 +43,8 @@ GD_NODISCARD enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_
 void                     pool_close(struct pool *p);
 /* After store_open(): ids go on above the last one given out. */
 void                     pool_use_store(struct pool *p, struct store *s);
-/* Starts loops 1 and up; the caller then runs loop 0 with loop_run(). Errors: GD_SYS, and those
- * that were started run on. */
+/* Grants what is free, starts loops 1 and up; the caller then runs loop 0 with loop_run(). Errors:
+ * GD_NOMEM, GD_SYS, and those that were started run on. */
 GD_NODISCARD enum gd_err pool_start(struct pool *p, struct gd_error *why);
 /* On the main thread, after loop 0 has returned: ends the others. */
 void                     pool_stop(struct pool *p);

@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/run/apply.h"
+#include "daemon/run/semaphores.h"
 #include "daemon/run/submit.h"
 #include "daemon/store/journal.h"
 #include "proto/base/check.h"
@@ -116,6 +117,9 @@ static enum gd_err replay_inputs(struct loop *l, uint64_t job, const struct stor
 		if (in.time > l->now) /* the clock went back: what has happened, has happened */
 			l->now = in.time;
 		loop_step(l, &in);
+		/* Behind the step: what asked for it may come out in the same one. */
+		if (in.kind == ENGINE_GRANT)
+			semaphores_hold(l->pool->semaphores, job, in.ticket);
 		value_release(engine_heap(l->engine), in.message);
 	}
 	return GD_OK;
@@ -166,6 +170,30 @@ static enum gd_err take_job(void *ctx, const struct store_job *job, uint32_t las
 	return rc;
 }
 
+static enum gd_err take_semaphore(void *ctx, struct text name, uint32_t permits,
+                                  struct gd_error *why)
+{
+	struct pool *p = ctx;
+	enum gd_err  rc = semaphores_begin_put(p->semaphores, name, permits, why);
+
+	if (rc == GD_OK)
+		semaphores_put(p->semaphores, name, permits, 0, NULL);
+	return rc;
+}
+
+/* Loops tell each other, by grants, of what has happened; none may be behind what any of them was
+ * told before the restart. */
+static void align_clocks(struct pool *p)
+{
+	gd_nsec latest = INT64_MIN;
+
+	for (uint32_t i = 0; i < p->count; i++)
+		if (pool_loop(p, i)->now > latest)
+			latest = pool_loop(p, i)->now;
+	for (uint32_t i = 0; i < p->count; i++)
+		pool_loop(p, i)->now = latest;
+}
+
 enum gd_err recover_jobs(struct pool *p, uint64_t *count, struct gd_error *why)
 {
 	struct walk walk = { .pool = p };
@@ -174,7 +202,10 @@ enum gd_err recover_jobs(struct pool *p, uint64_t *count, struct gd_error *why)
 	/* A job is replayed to the end of its journal before the next one: no budget. */
 	for (uint32_t i = 0; i < p->count; i++)
 		engine_set_budget(pool_loop(p, i)->engine, UINT32_MAX);
-	rc = store_each_live(p->store, take_job, &walk, why);
+	rc = store_each_semaphore(p->store, take_semaphore, p, why);
+	if (rc == GD_OK)
+		rc = store_each_live(p->store, take_job, &walk, why);
+	align_clocks(p);
 	for (uint32_t i = 0; i < p->count; i++) {
 		struct loop *l = pool_loop(p, i);
 

@@ -7,6 +7,7 @@
 #define CHUNK_VERSION 1
 #define HEAD_BYTES 17
 #define KIND_HOLE 0
+#define SEQS_MAX (CHUNK_BYTES_MAX / HEAD_BYTES) /* of one chunk, holes and all */
 
 static void put_u32(char *to, uint32_t number)
 {
@@ -78,7 +79,7 @@ void chunk_open(struct chunk_reader *r, uint64_t first_seq, struct text bytes)
 {
 	const unsigned char *at = (const unsigned char *)bytes.at;
 
-	*r = (struct chunk_reader){ .next_seq = first_seq };
+	*r = (struct chunk_reader){ .next_seq = first_seq, .seqs_left = SEQS_MAX };
 	if (bytes.bytes == 0 || at[0] != CHUNK_VERSION) {
 		r->is_damaged = true;
 		return;
@@ -90,12 +91,14 @@ void chunk_open(struct chunk_reader *r, uint64_t first_seq, struct text bytes)
 /* The next event or hole. */
 static bool next_entry(struct chunk_reader *r, struct event *out)
 {
-	size_t left = (size_t)(r->end - r->at);
-	size_t body;
+	size_t   left = (size_t)(r->end - r->at);
+	size_t   body;
+	uint32_t seqs;
 
 	if (left == 0)
 		return false;
-	if (left < HEAD_BYTES || (body = get_u32(r->at + 13)) > left - HEAD_BYTES) {
+	if (left < HEAD_BYTES || (body = get_u32(r->at + 13)) > left - HEAD_BYTES ||
+	    (seqs = r->at[0] == KIND_HOLE ? get_u32(r->at + 1) : 1) > r->seqs_left) {
 		r->is_damaged = true;
 		r->at = r->end;
 		return false;
@@ -105,7 +108,8 @@ static bool next_entry(struct chunk_reader *r, struct event *out)
 	out->ordinal = get_u32(r->at + 1);
 	out->job = get_u64(r->at + 5);
 	out->body = (struct text){ (const char *)r->at + HEAD_BYTES, body };
-	r->next_seq += r->at[0] == KIND_HOLE ? out->ordinal : 1;
+	r->next_seq += seqs;
+	r->seqs_left -= seqs;
 	r->at += HEAD_BYTES + body;
 	return true;
 }

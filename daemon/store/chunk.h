@@ -42,6 +42,7 @@ struct chunk_reader {
 	const unsigned char *at;
 	const unsigned char *end;
 	uint64_t             next_seq;
+	uint32_t             seqs_left;  /* that a chunk may still hold */
 	bool                 is_damaged; /* the bytes are not a chunk; reading has stopped there */
 };
 

@@ -69,6 +69,7 @@ struct store {
 	struct gd_error    failure;       /* code is not GD_OK: nothing more is written, ever */
 	uint32_t           checkpoint_at; /* WAL pages at which a busy writer checkpoints */
 	bool               has_freed; /* rows were deleted since the file was last made smaller */
+	uint64_t           semaphore_serial; /* of the last put since the start */
 
 	struct queue  queue;
 	pthread_t     thread;
@@ -89,6 +90,10 @@ void transaction_close(struct transaction *tx);
 GD_NODISCARD enum gd_err records_write(struct store *s, struct store_group *g,
                                        struct gd_error *why);
 void                     voided_close(struct voided *v);
+
+/* semaphore_rows.c */
+GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,
+                                            struct gd_error *why);
 
 /* event_rows.c: events into chunks, chunks into rows */
 GD_NODISCARD enum gd_err event_rows_add(struct store *s, struct event *e, struct job_note *note,

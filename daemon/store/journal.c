@@ -5,17 +5,19 @@
 /*
  * Version 1, little-endian:
  *
- *	version u8 | kind u8 | time i64 | message
+ *	version u8 | kind u8 | time i64 | rest
  *
- * and the message is nothing (NOW), or 0 for null, or 1 and a text: bytes u32 | UTF-8.
+ * and the rest is nothing (NOW), the ticket u32 (GRANT), or a message (CANCEL): 0 for null, or 1
+ * and a text: bytes u32 | UTF-8.
  */
 #define JOURNAL_VERSION 1
 #define HEAD_BYTES 10
+#define TICKET_BYTES 4
 #define MESSAGE_NULL 0
 #define MESSAGE_TEXT 1
 
 /* Stored: never renumber. */
-enum journal_kind { JOURNAL_CANCEL = 1, JOURNAL_NOW = 2 };
+enum journal_kind { JOURNAL_CANCEL = 1, JOURNAL_NOW = 2, JOURNAL_GRANT = 3 };
 
 static void add_number(struct buf *b, uint64_t number, int bytes)
 {
@@ -59,6 +61,10 @@ void journal_encode(struct buf *b, const struct engine_in *in)
 	case ENGINE_CANCEL:
 		add_head(b, JOURNAL_CANCEL, in->time);
 		add_message(b, in->message);
+		return;
+	case ENGINE_GRANT:
+		add_head(b, JOURNAL_GRANT, in->time);
+		add_number(b, in->ticket, TICKET_BYTES);
 		return;
 	case ENGINE_NOW:
 		add_head(b, JOURNAL_NOW, in->time);
@@ -143,6 +149,12 @@ enum gd_err journal_decode(struct value_heap *h, const void *bytes, size_t count
 	case JOURNAL_CANCEL:
 		in->kind = ENGINE_CANCEL;
 		return get_message(h, at + HEAD_BYTES, count - HEAD_BYTES, &in->message, why);
+	case JOURNAL_GRANT:
+		if (count != HEAD_BYTES + TICKET_BYTES)
+			return fail_foreign(why);
+		in->kind = ENGINE_GRANT;
+		in->ticket = (uint32_t)get_number(at + HEAD_BYTES, TICKET_BYTES);
+		return GD_OK;
 	case JOURNAL_NOW:
 		in->kind = ENGINE_NOW;
 		return count == HEAD_BYTES ? GD_OK : fail_foreign(why);

@@ -99,6 +99,7 @@ static enum gd_err walk_first(struct store *s, struct record *r, struct gd_error
 	case RECORD_ENDED:
 	case RECORD_INPUT:
 	case RECORD_DELETE:
+	case RECORD_SEMAPHORE:
 		return GD_OK;
 	}
 	CHECK_NEVER("records: unknown kind");
@@ -267,6 +268,8 @@ static enum gd_err walk_second(struct store *s, struct record *r, bool *has_dele
 	case RECORD_DELETE:
 		*has_deletes = true;
 		return GD_OK;
+	case RECORD_SEMAPHORE:
+		return semaphore_rows_put(s, r, why);
 	}
 	CHECK_NEVER("records: unknown kind");
 }

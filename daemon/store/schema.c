@@ -65,6 +65,10 @@ static const char *const steps[] = {
 	" job INTEGER NOT NULL,"
 	" chunk INTEGER NOT NULL,"
 	" PRIMARY KEY (job, chunk)) WITHOUT ROWID",
+
+	"CREATE TABLE semaphores ("
+	" name TEXT PRIMARY KEY,"
+	" permits INTEGER NOT NULL) WITHOUT ROWID",
 };
 
 int schema_version(void)

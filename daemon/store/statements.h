@@ -61,6 +61,11 @@
 	X(SQL_JOB_CHUNKS_GET, "SELECT chunk FROM job_chunks WHERE job = ?1 AND chunk >= ?2"        \
 	                      " ORDER BY chunk")                                                   \
 	X(SQL_JOB_CHUNKS_DROP, "DELETE FROM job_chunks WHERE job = ?1")                            \
+	/* semaphores */                                                                           \
+	X(SQL_SEMAPHORE_PUT, "INSERT INTO semaphores (name, permits) VALUES (?1, ?2)"              \
+	                     " ON CONFLICT (name) DO UPDATE SET permits = ?2")                     \
+	X(SQL_SEMAPHORE_DROP, "DELETE FROM semaphores WHERE name = ?1")                            \
+	X(SQL_SEMAPHORES_GET, "SELECT name, permits FROM semaphores ORDER BY name")                \
 	/* reads */                                                                                \
 	X(SQL_JOB_GET, "SELECT " SQL_JOB_HEAD ","                                                  \
 	               " iif(?2 & 1, args, NULL), iif(?2 & 1, spec, NULL),"                        \

@@ -66,12 +66,13 @@ struct store_job {
 /* --- records: what a group is made of --- */
 
 enum record_kind {
-	RECORD_JOB,     /* a new job, perhaps already ended */
-	RECORD_STARTED, /* status running, `started` */
-	RECORD_ENDED,   /* final status, `ended`, result or error */
-	RECORD_INPUT,   /* an engine input, journaled */
-	RECORD_EVENT,   /* numbered by the writer */
-	RECORD_DELETE   /* an ended job, with all that belongs to it */
+	RECORD_JOB,      /* a new job, perhaps already ended */
+	RECORD_STARTED,  /* status running, `started` */
+	RECORD_ENDED,    /* final status, `ended`, result or error */
+	RECORD_INPUT,    /* an engine input, journaled */
+	RECORD_EVENT,    /* numbered by the writer */
+	RECORD_DELETE,   /* an ended job, with all that belongs to it */
+	RECORD_SEMAPHORE /* the permits of a semaphore; job 0 */
 };
 
 /* Values are stored: never renumber. */
@@ -117,6 +118,11 @@ struct record {
 			struct text bytes; /* journal.h's encoding */
 		} input;
 		struct event event;
+		struct {
+			struct text name;
+			uint32_t    permits; /* 1 is what every name has: not kept */
+			uint64_t    serial;  /* set by the writer: higher is later */
+		} semaphore;
 	} u;
 	/* Set by the writer. STARTED, ENDED, INPUT: GD_NOT_FOUND when there was no such job in a status
 	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the
@@ -235,6 +241,11 @@ typedef enum gd_err store_live_fn(void *ctx, const struct store_job *job, uint32
                                   struct gd_error *why);
 GD_NODISCARD enum gd_err store_each_live(struct store *s, store_live_fn *fn, void *ctx,
                                          struct gd_error *why);
+/* Before store_start(): every semaphore with other than one permit, by name. */
+typedef enum gd_err      store_semaphore_fn(void *ctx, struct text name, uint32_t permits,
+                                            struct gd_error *why);
+GD_NODISCARD enum gd_err store_each_semaphore(struct store *s, store_semaphore_fn *fn, void *ctx,
+                                              struct gd_error *why);
 uint64_t                 store_next_job_id(
 			const struct store *s); /* above every id ever given out; before store_start() */
 uint64_t    store_seq(const struct store *s);  /* highest durable seq */

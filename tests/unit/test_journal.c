@@ -111,6 +111,26 @@ static void given_now_when_encoded_then_the_bytes_are_those_of_version_1(void **
 	assert_true(b->out.time == 0x0102030405060708);
 }
 
+static void given_a_grant_when_encoded_then_the_bytes_are_those_of_version_1(void **state)
+{
+	struct bench       *b = *state;
+	struct engine_in    in = { .kind = ENGINE_GRANT, .time = 1, .ticket = 0x0a0b0c0d };
+	const unsigned char wanted[] = { 1, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0x0c, 0x0b, 0x0a };
+
+	journal_encode(&b->bytes, &in);
+
+	assert_int_equal(b->bytes.bytes, sizeof wanted);
+	assert_memory_equal(b->bytes.at, wanted, sizeof wanted);
+	assert_int_equal(decode(b, b->bytes.at, b->bytes.bytes), GD_OK);
+	assert_int_equal(b->out.kind, ENGINE_GRANT);
+	assert_true(b->out.time == 1);
+	assert_int_equal(b->out.ticket, 0x0a0b0c0d);
+	for (size_t count = 0; count < sizeof wanted; count++)
+		assert_int_equal(decode(b, wanted, count), GD_STORE);
+	buf_add_byte(&b->bytes, 0);
+	assert_int_equal(decode(b, b->bytes.at, b->bytes.bytes), GD_STORE);
+}
+
 static void given_any_part_of_an_encoding_when_decoded_then_it_is_refused(void **state)
 {
 	struct bench *b = *state;
@@ -163,6 +183,7 @@ int main(void)
 		JOURNAL_TEST(given_a_cancel_without_a_message_when_decoded_then_it_is_null),
 		JOURNAL_TEST(given_an_empty_message_when_decoded_then_it_is_not_null),
 		JOURNAL_TEST(given_now_when_encoded_then_the_bytes_are_those_of_version_1),
+		JOURNAL_TEST(given_a_grant_when_encoded_then_the_bytes_are_those_of_version_1),
 		JOURNAL_TEST(given_any_part_of_an_encoding_when_decoded_then_it_is_refused),
 		JOURNAL_TEST(given_an_unknown_version_or_kind_when_decoded_then_it_is_refused),
 		JOURNAL_TEST(given_a_message_that_is_not_utf8_when_decoded_then_it_is_refused),

@@ -74,6 +74,28 @@ static void given_the_newest_version_when_migrated_then_nothing_changes(void **s
 	assert_int_equal(number(db, "SELECT count(*) FROM sqlite_schema"), tables);
 }
 
+static void given_a_file_of_version_1_when_migrated_then_its_rows_stay(void **state)
+{
+	struct db      *db = *state;
+	struct gd_error why = { 0 };
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(db_exec(db,
+	                         "DROP TABLE semaphores; PRAGMA user_version = 1;"
+	                         "INSERT INTO inputs VALUES (1, 1, 5, x'00')",
+	                         NULL),
+	                 GD_OK);
+	assert_int_equal(schema_check(db, NULL), GD_OK);
+
+	assert_int_equal(schema_migrate(db, NULL), GD_OK);
+
+	assert_int_equal(number(db, "PRAGMA user_version"), schema_version());
+	assert_int_equal(number(db, "SELECT count(*) FROM inputs"), 1);
+	assert_int_equal(number(db, "SELECT count(*) FROM state"), 1);
+	if (db_prepare(db, &why) != GD_OK)
+		fail_msg("%s", why.text);
+}
+
 static void given_a_step_that_fails_when_migrating_then_nothing_of_it_stays(void **state)
 {
 	struct db      *db = *state;
@@ -157,6 +179,7 @@ int main(void)
 			given_an_empty_file_when_created_then_it_is_ours_and_of_the_newest_version),
 		SCHEMA_TEST(given_a_new_schema_when_prepared_then_every_statement_fits_it),
 		SCHEMA_TEST(given_the_newest_version_when_migrated_then_nothing_changes),
+		SCHEMA_TEST(given_a_file_of_version_1_when_migrated_then_its_rows_stay),
 		SCHEMA_TEST(given_a_step_that_fails_when_migrating_then_nothing_of_it_stays),
 		SCHEMA_TEST(given_a_foreign_application_when_checked_then_it_is_refused),
 		SCHEMA_TEST(given_a_newer_or_no_version_when_checked_then_it_is_refused),

@@ -330,6 +330,56 @@ static void given_a_refusal_when_the_cause_is_gone_then_the_lock_is_free(void **
 	fixture_open(f);
 }
 
+/* --- semaphores --- */
+
+static struct record *add_put(struct store_group *g, const char *name, uint32_t permits)
+{
+	struct record *r = store_group_add(g, RECORD_SEMAPHORE, 0);
+
+	assert_non_null(r);
+	r->u.semaphore.name = fixture_text(name);
+	r->u.semaphore.permits = permits;
+	return r;
+}
+
+/* "a 2, b 0" */
+static enum gd_err list_semaphore(void *ctx, struct text name, uint32_t permits,
+                                  struct gd_error *why)
+{
+	char  *list = ctx;
+	size_t used = strlen(list);
+
+	(void)why;
+	(void)snprintf(list + used, 64 - used, "%s%.*s %u", used == 0 ? "" : ", ", (int)name.bytes,
+	               name.at, (unsigned)permits);
+	return GD_OK;
+}
+
+static void given_permits_that_were_put_when_walked_then_each_name_has_its_last(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	struct record      *first, *last;
+	char                list[64] = "";
+
+	fixture_open(f);
+	first = add_put(g, "b", 7);
+	(void)add_put(g, "a", INT32_MAX);
+	(void)add_put(g, "gone", 2);
+	(void)fixture_commit(f, g);
+	g = store_group_new(0);
+	(void)add_put(g, "gone", 1);
+	last = add_put(g, "b", 0);
+	(void)fixture_commit(f, g);
+	assert_true(first->u.semaphore.serial < last->u.semaphore.serial);
+	fixture_close(f);
+	assert_int_equal(fixture_try_open(f, NULL), GD_OK);
+
+	assert_int_equal(store_each_semaphore(f->store, list_semaphore, list, NULL), GD_OK);
+
+	assert_string_equal(list, "a 2147483647, b 0");
+}
+
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -350,6 +400,7 @@ int main(void)
 		STORE_TEST(given_a_newer_schema_when_opened_then_it_is_left_alone),
 		STORE_TEST(given_only_a_log_when_opened_then_no_empty_database_is_put_over_it),
 		STORE_TEST(given_a_refusal_when_the_cause_is_gone_then_the_lock_is_free),
+		STORE_TEST(given_permits_that_were_put_when_walked_then_each_name_has_its_last),
 	};
 
 	return cmocka_run_group_tests_name("store_open", tests, NULL, NULL);

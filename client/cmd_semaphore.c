@@ -1,0 +1,137 @@
+#include "client/client.h"
+#include "client/render.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 500
+
+static json_int_t number_of(const json_t *row, const char *name)
+{
+	return json_integer_value(json_object_get(row, name));
+}
+
+static void add_row(struct render_table *t, const json_t *row)
+{
+	static const char *const columns[] = { "permits", "held", "waiting" };
+	char                     number[32];
+
+	render_table_add(t, json_string_value(json_object_get(row, "name")));
+	for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+		(void)snprintf(number, sizeof number, "%lld",
+		               (long long)number_of(row, columns[i]));
+		render_table_add(t, number);
+	}
+}
+
+static void print_rows(const struct options *o, const json_t *rows)
+{
+	static const char *const titles[] = { "NAME", "PERMITS", "HELD", "WAITING" };
+	struct render_table      t;
+	struct buf               b = { .cap = 0 };
+	size_t                   i;
+	const json_t            *row;
+
+	if (options_has(o, OPTION_JSON)) {
+		client_print_line(rows);
+		return;
+	}
+	if (options_has(o, OPTION_JSONL)) {
+		json_array_foreach (rows, i, row)
+			client_print_line(row);
+		return;
+	}
+	render_table_init(&t, 4, titles);
+	json_array_foreach (rows, i, row)
+		add_row(&t, row);
+	render_table_write(&b, &t);
+	(void)fwrite(b.at, 1, b.bytes, stdout);
+	buf_close(&b);
+	render_table_close(&t);
+}
+
+/* All of them, page by page, into `rows`. */
+static enum gd_err read_rows(struct session *s, json_t *rows, struct gd_error *why)
+{
+	json_t     *params = json_pack("{s:i}", "limit", PAGE);
+	json_t     *page = NULL;
+	json_t     *next;
+	enum gd_err rc;
+
+	do {
+		rc = session_call(s, "semaphore.list", params, &page, why);
+		if (rc != GD_OK)
+			break;
+		(void)json_array_extend(rows, json_object_get(page, "semaphores"));
+		next = json_incref(json_object_get(page, "next"));
+		(void)json_object_set(params, "after", next);
+		json_decref(next);
+		json_decref(page);
+	} while (json_is_string(next));
+	json_decref(params);
+	return rc;
+}
+
+static int list(const struct options *o)
+{
+	struct gd_error why = { .code = GD_OK };
+	int             exit_code;
+	struct session *s = client_open(o, &exit_code);
+	json_t         *rows;
+	enum gd_err     rc;
+
+	if (s == NULL)
+		return exit_code;
+	rows = json_array();
+	rc = read_rows(s, rows, &why);
+	if (rc == GD_OK)
+		print_rows(o, rows);
+	exit_code = rc == GD_OK ? CLIENT_DONE : client_fail(s, rc, &why);
+	json_decref(rows);
+	session_close(s);
+	return exit_code;
+}
+
+static int put(const struct options *o)
+{
+	const char *digits = o->operands[2];
+	char       *end;
+	long long   permits;
+	json_t     *params, *row = NULL, *rows;
+	int         exit_code;
+
+	errno = 0;
+	permits = strtoll(digits, &end, 10);
+	if (digits[0] < '0' || digits[0] > '9' || *end != '\0' || errno != 0) {
+		(void)fprintf(stderr, "gatherctl: \"%s\" is no number of permits\n", digits);
+		return CLIENT_USAGE;
+	}
+	params = json_pack("{s:s, s:I}", "name", o->operands[1], "permits", (json_int_t)permits);
+	if (params == NULL) {
+		(void)fputs("gatherctl: the name of the semaphore is not UTF-8\n", stderr);
+		return CLIENT_USAGE;
+	}
+	exit_code = client_ask(o, "semaphore.put", params, &row);
+	if (exit_code != CLIENT_DONE)
+		return exit_code;
+	if (options_has(o, OPTION_JSON)) {
+		client_print_line(row);
+		json_decref(row);
+		return CLIENT_DONE;
+	}
+	rows = json_pack("[o]", row);
+	print_rows(o, rows);
+	json_decref(rows);
+	return CLIENT_DONE;
+}
+
+int cmd_semaphore(const struct options *o)
+{
+	if (o->operand_count == 0 || (o->operand_count == 1 && strcmp(o->operands[0], "list") == 0))
+		return list(o);
+	if (o->operand_count == 3 && strcmp(o->operands[0], "put") == 0)
+		return put(o);
+	(void)fputs("gatherctl: semaphore takes \"list\", or \"put NAME PERMITS\"\n", stderr);
+	return CLIENT_USAGE;
+}

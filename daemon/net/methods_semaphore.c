@@ -1,0 +1,152 @@
+#include "daemon/engine/limits.h"
+#include "daemon/net/methods.h"
+#include "daemon/net/render.h"
+#include "daemon/run/semaphores.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_ROWS_DEFAULT 100u
+
+static void write_state(struct buf *b, const struct semaphore_state *s)
+{
+	buf_add_text(b, "{\"name\":");
+	buf_add_json_string(b, s->name.at, s->name.bytes);
+	buf_addf(b, ",\"permits\":%u,\"held\":%u,\"waiting\":%u}", (unsigned)s->permits,
+	         (unsigned)s->held, (unsigned)s->waiting);
+}
+
+/* --- semaphore.put --- */
+
+/* In the arena of its group. */
+struct put {
+	struct outbox_item   item;
+	struct request      *request;
+	const struct record *record;
+};
+
+/* It counts from when it is durable, so that no grant rests on permits that a crash takes back. */
+static void release_put(struct loop *l, struct outbox_item *item, enum gd_err outcome)
+{
+	const struct put      *put = (struct put *)(void *)item;
+	const struct record   *r = put->record;
+	struct semaphore_state state;
+
+	_Static_assert(offsetof(struct put, item) == 0, "a put begins with its item");
+	if (outcome != GD_OK)
+		return; /* the desk answers everybody, and the process ends */
+	semaphores_put(l->pool->semaphores, r->u.semaphore.name, r->u.semaphore.permits,
+	               r->u.semaphore.serial, &state);
+	write_state(reply_begin(put->request), &state);
+	reply_end(put->request);
+}
+
+static void refuse_put(struct request *r, const struct gd_error *why)
+{
+	char data[64];
+
+	(void)snprintf(data, sizeof data, "\"limit\":\"semaphores\",\"max\":%u",
+	               SEMAPHORES_PUT_MAX);
+	reply_error(r, why->code, why->text, why->code == GD_LIMIT ? data : NULL);
+}
+
+static void put_permits(struct request *r, const char *name, uint32_t permits)
+{
+	struct loop        *l = r->desk->loop;
+	struct store_group *g = loop_group(l);
+	struct put         *put = g == NULL ? NULL : arena_alloc(&g->arena, sizeof *put);
+	struct text         kept = { 0 };
+	struct record      *record;
+	struct gd_error     why;
+
+	if (put != NULL)
+		kept = (struct text){ arena_copy(&g->arena, name, strlen(name)), strlen(name) };
+	if (kept.at == NULL) {
+		reply_error(r, GD_NOMEM, "no memory for a request", NULL);
+		return;
+	}
+	if (semaphores_begin_put(l->pool->semaphores, kept, permits, &why) != GD_OK) {
+		refuse_put(r, &why);
+		return;
+	}
+	if ((record = store_group_add(g, RECORD_SEMAPHORE, 0)) == NULL) {
+		(void)gd_fail(&why, GD_NOMEM, "no memory to store a semaphore");
+		pool_die("loop.no_memory", &why);
+	}
+	record->u.semaphore.name = kept;
+	record->u.semaphore.permits = permits;
+	*put = (struct put){ .item.release = release_put, .request = r, .record = record };
+	outbox_add(g->outbox, &put->item);
+}
+
+void method_semaphore_put(struct request *r, struct rpc_params *p)
+{
+	const char     *name = NULL;
+	uint32_t        permits = 0;
+	struct gd_error why;
+
+	rpc_require(p, "name");
+	rpc_require(p, "permits");
+	(void)rpc_text(p, "name", SEMAPHORE_NAME_BYTES_MAX, &name);
+	(void)rpc_u32(p, "permits", 0, SEMAPHORE_PERMITS_MAX, &permits);
+	if (rpc_params_end(p, &why) != GD_OK)
+		reply_bad_params(r, p);
+	else
+		put_permits(r, name, permits);
+}
+
+/* --- semaphore.list --- */
+
+struct page {
+	struct buf *b;
+	uint32_t    rows;
+	uint32_t    limit;
+	size_t      bytes_max; /* of `b`, so that the line is not too long */
+	bool        has_more;
+	size_t      last_bytes; /* length of the name written last */
+	char        last[SEMAPHORE_NAME_BYTES_MAX];
+};
+
+static bool write_row(void *ctx, const struct semaphore_state *s)
+{
+	struct page *page = ctx;
+
+	page->has_more =
+		page->rows == page->limit || (page->rows != 0 && page->b->bytes > page->bytes_max);
+	if (page->has_more)
+		return false;
+	if (page->rows++ != 0)
+		buf_add_byte(page->b, ',');
+	write_state(page->b, s);
+	memcpy(page->last, s->name.at, s->name.bytes);
+	page->last_bytes = s->name.bytes;
+	return true;
+}
+
+void method_semaphore_list(struct request *r, struct rpc_params *p)
+{
+	struct page     page = { .limit = LIST_ROWS_DEFAULT };
+	const char     *after = NULL;
+	struct gd_error why;
+
+	(void)rpc_text(p, "after", SEMAPHORE_NAME_BYTES_MAX, &after);
+	(void)rpc_u32(p, "limit", 1, NET_PAGE_ROWS, &page.limit);
+	if (rpc_params_end(p, &why) != GD_OK) {
+		reply_bad_params(r, p);
+		return;
+	}
+	page.b = reply_begin(r);
+	page.bytes_max = page.b->bytes + request_line_max(r) - RENDER_LINE_SLACK;
+	buf_add_text(page.b, "{\"semaphores\":[");
+	semaphores_each(r->desk->loop->pool->semaphores,
+	                (struct text){ after, after == NULL ? 0 : strlen(after) }, write_row,
+	                &page);
+	buf_add_text(page.b, "],\"next\":");
+	if (page.has_more)
+		buf_add_json_string(page.b, page.last, page.last_bytes);
+	else
+		buf_add_text(page.b, "null");
+	buf_add_byte(page.b, '}');
+	reply_end(r);
+}
