@@ -65,7 +65,7 @@ enum task_state {
 struct frame {
 	struct frame *caller; /* owned; NULL for the outermost */
 	uint32_t      code;   /* in program->codes */
-	uint32_t      pc;     /* in program->ops */
+	uint32_t      pc;     /* in program->ops; of a task that has ended: which of them it was */
 	struct value  slots[];
 };
 

@@ -43,8 +43,6 @@ static enum step raise_dict(struct running *r, struct value from)
 		if (!is_raise_key(value_dict(from)->at[i].key))
 			return raise_text(r, "TypeError", "\"%.64s\" is not a member of an error",
 			                  value_text(value_dict(from)->at[i].key)->at);
-	if (!must_be_sayable(r, value_retain(from), "an error"))
-		return STEP_RAISED;
 	if (!raised_text(r, from, "type", &type))
 		return STEP_RAISED;
 	if (value_text(type)->bytes == 0 || !raised_text(r, from, "message", &message)) {
@@ -69,7 +67,7 @@ enum step op_raise(struct running *r, const struct op *op)
 	struct value v;
 	enum step    step;
 
-	if (!eval(r, op->a, &v))
+	if (!eval(r, op->a, &v) || !must_be_sayable(r, v, "an error"))
 		return STEP_RAISED;
 	if (value_is_type(v, VALUE_T_TEXT) && value_text(v)->bytes > 0)
 		step = raise_value(r, exception_new(r->e, r->j, r->t, value_text(v)->at, "", 0));

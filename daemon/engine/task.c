@@ -235,7 +235,7 @@ void task_end(struct engine *e, struct job *j, struct task *t, struct value resu
 	t->sched.obj.state = TASK_DONE;
 	t->result = result;
 	j->tasks_live--;
-	j->tasks_done++;
+	t->frame.pc = ++j->tasks_done;
 	/* asyncio.run() goes on when it has gathered what it cancelled: its callback, then its own. */
 	if (j->phase == JOB_SWEEPING && t->serial <= j->sweep_serial && --j->sweep_left == 0)
 		j->sweep_ticks = 3;

@@ -222,18 +222,6 @@ void lex_step(struct lexer *l)
 	read_token(l);
 }
 
-bool lex_is_op(const struct lexer *l, int op)
-{
-	return l->token.kind == LEX_OP && l->token.op == op;
-}
-
-bool lex_is_word(const struct lexer *l, const char *word)
-{
-	/* The first letter, before anything is called: this is asked many times for every token. */
-	return l->token.kind == LEX_NAME && l->token.at[0] == word[0] &&
-	       l->token.bytes == strlen(word) && memcmp(l->token.at, word, l->token.bytes) == 0;
-}
-
 /* --- escapes --- */
 
 /* `count` hexadecimal digits at `*at`, which moves behind them. */

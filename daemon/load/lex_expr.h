@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum lex_kind {
 	LEX_END,   /* the text is over, and the closing } did not come */
@@ -48,8 +49,18 @@ struct lexer {
 void lex_start(struct lexer *l, const char *from, const char *end);
 /* Accepts the token and reads the next one. After LEX_END and LEX_FAULT there is no next one. */
 void lex_step(struct lexer *l);
-bool lex_is_op(const struct lexer *l, int op);
-bool lex_is_word(const struct lexer *l, const char *word);
+
+/* What the token is; asked many times for each, so that both are here. */
+static inline bool lex_is_op(const struct lexer *l, int op)
+{
+	return l->token.kind == LEX_OP && l->token.op == op;
+}
+
+static inline bool lex_is_word(const struct lexer *l, const char *word)
+{
+	return l->token.kind == LEX_NAME && l->token.at[0] == word[0] &&
+	       l->token.bytes == strlen(word) && memcmp(l->token.at, word, l->token.bytes) == 0;
+}
 
 /* Writes what a LEX_TEXT means; `out` has room for `token->bytes`. Returns NULL, or what is wrong
  * (static). As in Python, a backslash before anything unknown stays. */
