@@ -16,16 +16,14 @@ void as_completed_child_done(struct engine *e, struct join_run *jr, uint32_t ind
 struct value join_completion(struct running *r, struct join_run *jr, uint32_t index,
                              struct value result)
 {
-	struct value_heap *h = &r->e->heap;
-	struct value       out = value_dict_new(h, 2);
+	struct value out = value_dict_new(&r->e->heap, 2);
 
 	if (jr->spec->flags & JOIN_OBJECT)
-		out = value_dict_put(
-			h, out, value_text_new(h, "name", 4),
-			value_retain(join_branch(r->j->program, jr->spec, index)->name));
+		out = member_put(r->e, out, MEMBER_NAME,
+		                 value_retain(join_branch(r->j->program, jr->spec, index)->name));
 	else
-		out = value_dict_put(h, out, value_text_new(h, "index", 5), value_int(h, index));
-	return value_dict_put(h, out, value_text_new(h, "result", 6), result);
+		out = member_put(r->e, out, MEMBER_INDEX, value_int(&r->e->heap, index));
+	return member_put(r->e, out, MEMBER_RESULT, result);
 }
 
 /* The next completion; raises the exception of a branch that failed. */

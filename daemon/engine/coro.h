@@ -180,6 +180,21 @@ struct job {
 	bool             is_tick_last; /* the entry under way ends the tick */
 };
 
+/* Of the objects that the engine makes itself: errors, completions. */
+enum member {
+	MEMBER_DATA,
+	MEMBER_DONE,
+	MEMBER_EXCEPTIONS,
+	MEMBER_INDEX,
+	MEMBER_MESSAGE,
+	MEMBER_NAME,
+	MEMBER_PATH,
+	MEMBER_PENDING,
+	MEMBER_RESULT,
+	MEMBER_TYPE,
+	MEMBER_COUNT
+};
+
 struct engine {
 	struct value_heap   heap;
 	struct slab         slab;
@@ -195,6 +210,7 @@ struct engine {
 	int64_t             heap_base; /* heap.bytes - heap_base: what the running job holds */
 	struct engine_outs *outs;      /* of this step */
 	struct buf          scratch;
+	struct value        members[MEMBER_COUNT]; /* immortal texts */
 	uint32_t            cancel_depth; /* gathers that the cancel under way has gone through */
 	uint32_t            free_depth;   /* of objects that free each other */
 	struct sched       *to_free;      /* tasks that wait for their turn in that */
@@ -224,6 +240,13 @@ void          due_to_ready(struct job *j);
 struct sched *ready_pop(struct job *j);
 void          engine_activate(struct engine *e, struct job *j);
 void          engine_deactivate(struct engine *e, struct job *j);
+
+/* --- members.c --- */
+
+bool         members_open(struct engine *e); /* false: no memory */
+void         members_close(struct engine *e);
+/* `dict` with a further member; both are taken. */
+struct value member_put(struct engine *e, struct value dict, enum member member, struct value v);
 
 /* --- job.c --- */
 
@@ -265,10 +288,10 @@ void task_end(struct engine *e, struct job *j, struct task *t, struct value resu
 /* Calls the done-callbacks of a task that has ended. */
 void task_run_callbacks(struct engine *e, struct job *j, struct task *t);
 void task_drop(struct engine *e, struct job *j,
-               struct task *t);                   /* ends a live one without a word */
-void task_free(struct engine *e, struct task *t); /* its last reference has gone */
+               struct task *t);                             /* ends a live one without a word */
+void task_free(struct engine *e, struct task *t);           /* its last reference has gone */
 void task_drop_callbacks(struct engine *e, struct task *t); /* without calling them */
-size_t frame_bytes(const struct code *c);         /* of one that a call adds */
+size_t frame_bytes(const struct code *c);                   /* of one that a call adds */
 void   frame_drop_slots(struct engine *e, const struct program *p, struct frame *f);
 
 /* --- coro.c: steps --- */

@@ -405,7 +405,9 @@ enum gd_err engine_open(struct engine **out, struct gd_error *why)
 {
 	struct engine *e = calloc(1, sizeof *e);
 
-	if (e == NULL || !job_table_open(e)) {
+	if (e == NULL || !members_open(e) || !job_table_open(e)) {
+		if (e != NULL)
+			members_close(e);
 		free(e);
 		return gd_fail(why, GD_NOMEM, "engine: no memory");
 	}
@@ -418,6 +420,7 @@ enum gd_err engine_open(struct engine **out, struct gd_error *why)
 void engine_close(struct engine *e)
 {
 	job_table_close(e);
+	members_close(e);
 	timer_heap_close(&e->timers);
 	slab_close(&e->slab);
 	buf_close(&e->scratch);

@@ -56,7 +56,7 @@ static enum step raise_dict(struct running *r, struct value from)
 	                    value_text(message)->bytes);
 	data = value_dict_get(from, "data", 4);
 	if (!value_is_none(data))
-		exc = value_dict_put(h, exc, value_text_new(h, "data", 4), value_retain(data));
+		exc = member_put(r->e, exc, MEMBER_DATA, value_retain(data));
 	value_release(h, type);
 	value_release(h, message);
 	return raise_value(r, exc);

@@ -112,25 +112,19 @@ struct value address_base(struct running *r)
 
 /* --- exceptions --- */
 
-static struct value put_text(struct engine *e, struct value dict, const char *key, const char *text,
-                             size_t bytes)
-{
-	return value_dict_put(&e->heap, dict, value_text_new(&e->heap, key, strlen(key)),
-	                      value_text_new(&e->heap, text, bytes));
-}
-
 struct value exception_new(struct engine *e, struct job *j, struct task *t, const char *type,
                            const char *message, size_t message_bytes)
 {
 	struct value exc = value_dict_new(&e->heap, 3);
 	struct buf   path = { 0 };
 
-	exc = put_text(e, exc, "type", type, strlen(type));
-	exc = put_text(e, exc, "message", message, message_bytes);
+	exc = member_put(e, exc, MEMBER_TYPE, value_text_new(&e->heap, type, strlen(type)));
+	exc = member_put(e, exc, MEMBER_MESSAGE, value_text_new(&e->heap, message, message_bytes));
 	address_write(&path, j, t);
 	if (path.failed != GD_OK)
 		e->heap.failed = true;
-	exc = put_text(e, exc, "path", path.at == NULL ? "" : path.at, path.bytes);
+	exc = member_put(e, exc, MEMBER_PATH,
+	                 value_text_new(&e->heap, path.at == NULL ? "" : path.at, path.bytes));
 	buf_close(&path);
 	return exc;
 }

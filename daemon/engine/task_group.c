@@ -43,19 +43,17 @@ void task_group_child_done(struct engine *e, struct job *j, struct join_run *jr,
 /* {type, message, path, data: {exceptions}} */
 static struct value group_exception(struct running *r, struct join_run *jr)
 {
-	struct value_heap *h = &r->e->heap;
-	uint32_t           count = value_list(jr->errors)->count;
-	struct value       data = value_dict_new(h, 1), exc;
-	char               message[80];
-	int                bytes;
+	uint32_t     count = value_list(jr->errors)->count;
+	struct value data = value_dict_new(&r->e->heap, 1), exc;
+	char         message[80];
+	int          bytes;
 
 	bytes = snprintf(message, sizeof message,
 	                 "unhandled errors in a TaskGroup (%u sub-exception%s)", count,
 	                 count == 1 ? "" : "s");
 	exc = exception_new(r->e, r->j, r->t, "ExceptionGroup", message, (size_t)bytes);
-	data = value_dict_put(h, data, value_text_new(h, "exceptions", 10),
-	                      value_retain(jr->errors));
-	return value_dict_put(h, exc, value_text_new(h, "data", 4), data);
+	data = member_put(r->e, data, MEMBER_EXCEPTIONS, value_retain(jr->errors));
+	return member_put(r->e, exc, MEMBER_DATA, data);
 }
 
 /* The results of the branches, or the CancelledError of one that was cancelled on its own: that is

@@ -85,8 +85,8 @@ static struct value sort_out(struct running *r, const struct join_run *jr)
 			pending = value_list_append(h, pending, handle);
 	}
 	out = value_dict_new(h, 2);
-	out = value_dict_put(h, out, value_text_new(h, "done", 4), done);
-	return value_dict_put(h, out, value_text_new(h, "pending", 7), pending);
+	out = member_put(r->e, out, MEMBER_DONE, done);
+	return member_put(r->e, out, MEMBER_PENDING, pending);
 }
 
 enum step wait_resume(struct running *r, const struct op *op, struct join_run *jr, struct value exc)
