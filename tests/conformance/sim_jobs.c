@@ -2,10 +2,13 @@
  * sim_jobs - makes random jobs, and runs them in the simulator.
  *
  *	sim_jobs make FIRST COUNT	prints the job of each seed, one a line
+ *	sim_jobs speed FIRST COUNT	says how fast the simulator is
  *	sim_jobs run			reads jobs, one a line; prints what asyncio_run.py prints
  *
- * A line is the moment at which the job is cancelled from outside, in milliseconds, or -1; a tab; the
- * job. That moment is never one at which something else happens.
+ * A line: the moments in milliseconds at which the job is cancelled from outside, with a message
+ * where there is one ("500,1500:enough"; empty or -1: never); a tab; the job. A random moment is
+ * never one at which something else happens. A job that the loader refuses prints "0 refused" and
+ * the problems; one that waits for nothing, and has not ended, "TIME stuck".
  */
 #include "tests/sim/gen.h"
 #include "tests/sim/sim.h"
@@ -14,6 +17,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define CANCEL_STEP 500 /* ms; what random jobs sleep are multiples of it */
+
+/* None, one or two. After the first the job sleeps from there on: the second is off that, too. */
+static void make_cancels(struct rng *r)
+{
+	uint32_t count = rng_below(r, 2) == 0 ? 0 : 1 + rng_below(r, 2);
+	uint32_t at = rng_below(r, 10) * CANCEL_STEP;
+
+	if (count > 0)
+		printf("%u%s", at + CANCEL_STEP / 2, rng_below(r, 2) == 0 ? ":enough" : "");
+	if (count > 1)
+		printf(",%u", at + rng_below(r, 6) * CANCEL_STEP + CANCEL_STEP * 3 / 4);
+}
 
 static void make(uint64_t first, uint64_t count)
 {
@@ -24,56 +42,120 @@ static void make(uint64_t first, uint64_t count)
 
 		buf_clear(&spec);
 		gen_job(&spec, &r);
-		printf("%d\t%.*s\n",
-		       rng_below(&r, 2) == 0 ? (int)rng_below(&r, 6) * 1000 + 500 : -1,
-		       (int)spec.bytes, spec.at);
+		make_cancels(&r);
+		printf("\t%.*s\n", (int)spec.bytes, spec.at);
 	}
 	buf_close(&spec);
 }
 
+static const char *word_of(enum engine_out_kind kind)
+{
+	if (kind == ENGINE_YIELD)
+		return "yield";
+	if (kind == ENGINE_JOB_COMPLETED)
+		return "completed";
+	return kind == ENGINE_JOB_FAILED || kind == ENGINE_JOB_CANCELLED ? "failed" : NULL;
+}
+
 static void write_output(struct sim *s, const struct engine_out *o)
 {
-	struct buf   b = { 0 };
-	struct value type;
+	const char *word = word_of(o->kind);
+	struct buf  b = { 0 };
 
-	buf_addf(&b, "%" PRId64 " ", (o->time - SIM_EPOCH) / GD_NSEC_PER_MSEC);
-	(void)s;
-	if (o->kind == ENGINE_YIELD || o->kind == ENGINE_JOB_COMPLETED) {
-		buf_add_text(&b, o->kind == ENGINE_YIELD ? "yield " : "completed ");
-		value_write_json(&b, o->data);
-	} else if (o->kind == ENGINE_JOB_FAILED || o->kind == ENGINE_JOB_CANCELLED) {
-		type = value_dict_get(o->data, "type", 4);
-		buf_addf(&b, "failed %s", value_text(type)->at);
-	} else {
-		buf_close(&b);
+	if (word == NULL)
 		return;
-	}
+	buf_addf(&b, "%" PRId64 " %s ", (o->time - s->start) / GD_NSEC_PER_MSEC, word);
+	value_write_json(&b, o->data);
 	printf("%.*s\n", (int)b.bytes, b.at);
 	buf_close(&b);
 }
 
+/* Cancels at each moment of "500,1500:enough", which it takes apart. */
+static void cancel_on_the_way(struct sim *s, uint64_t job, char *cancels)
+{
+	for (char *at = strtok(cancels, ","); at != NULL; at = strtok(NULL, ",")) {
+		char   *message = strchr(at, ':');
+		int64_t moment = strtoll(at, NULL, 10);
+
+		if (moment < 0)
+			continue;
+		sim_advance(s, s->start + moment * GD_NSEC_PER_MSEC - s->now);
+		sim_cancel(s, job, message != NULL ? message + 1 : "");
+	}
+}
+
+/* One job after the other on one engine: to open one costs more than to run a job. */
+static void run_line(struct sim **sim, char *line)
+{
+	struct load_problems   problems = { 0 };
+	struct buf             text = { 0 };
+	struct sim            *s = *sim;
+	char                  *spec = strchr(line, '\t');
+	uint64_t               job = 0;
+	struct engine_job_info info;
+
+	if (spec != NULL) {
+		*spec++ = '\0';
+		s->on_output = write_output;
+		job = sim_try_submit(s, spec, &problems);
+	}
+	if (job != 0) {
+		cancel_on_the_way(s, job, line);
+		sim_run_until_idle(s);
+		if (engine_job_info(s->engine, job, &info))
+			printf("%" PRId64 " stuck \"\"\n",
+			       (info.now - s->start) / GD_NSEC_PER_MSEC);
+	} else {
+		load_problems_write_json(&text, &problems);
+		printf("0 refused %.*s\n", (int)text.bytes, text.at);
+	}
+	printf("\n");
+	(void)fflush(stdout); /* what was done stays, should the next one crash */
+	buf_close(&text);
+	load_problems_close(&problems);
+	if (!sim_start_over(s)) {
+		sim_close(s);
+		*sim = sim_open();
+	}
+}
+
 static void run(void)
 {
-	char  *line = NULL;
-	size_t room = 0;
+	char       *line = NULL;
+	size_t      room = 0;
+	struct sim *s = sim_open();
 
-	while (getline(&line, &room, stdin) > 0) {
-		struct sim *s = sim_open();
-		char       *spec = strchr(line, '\t');
-		int         cancel_at = atoi(line);
-		uint64_t    job;
-
-		s->on_output = write_output;
-		job = sim_submit(s, spec);
-		if (cancel_at >= 0) {
-			sim_advance(s, cancel_at * GD_NSEC_PER_MSEC);
-			sim_cancel(s, job, "");
-		}
-		sim_run_until_idle(s);
-		printf("\n");
-		sim_close(s);
-	}
+	while (getline(&line, &room, stdin) > 0)
+		run_line(&s, line);
+	sim_close(s);
 	free(line);
+}
+
+/* How much time passes in the simulator while the processor works for a second. */
+static void speed(uint64_t first, uint64_t count)
+{
+	struct buf  spec = { 0 };
+	struct sim *s = sim_open();
+	double      simulated = 0, worked;
+	clock_t     begin = clock();
+
+	for (uint64_t seed = first; seed < first + count; seed++) {
+		struct rng r = { seed };
+
+		buf_clear(&spec);
+		gen_job(&spec, &r);
+		buf_add_byte(&spec, '\0');
+		(void)sim_submit(s, spec.at);
+		sim_run_until_idle(s);
+		simulated += (double)(s->now - s->start) / 1e9;
+		if (!sim_start_over(s))
+			abort(); /* a random job ends */
+	}
+	worked = (double)(clock() - begin) / CLOCKS_PER_SEC;
+	printf("%.0f s of %" PRIu64 " jobs in %.2f s of CPU: %.0f s for each\n", simulated, count,
+	       worked, simulated / worked);
+	sim_close(s);
+	buf_close(&spec);
 }
 
 int main(int argc, char **argv)
@@ -82,6 +164,8 @@ int main(int argc, char **argv)
 		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
 	else if (argc == 2 && strcmp(argv[1], "run") == 0)
 		run();
+	else if (argc == 4 && strcmp(argv[1], "speed") == 0)
+		speed(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
 	else
 		return 2;
 	return 0;

@@ -1,6 +1,10 @@
 #include "tests/sim/gen.h"
 
-#define DEPTH_MAX 4
+#include "tests/sim/gen_inside.h"
+
+#define DEPTH_MAX 5
+#define BLOCKS_MAX 17
+#define NODES_MAX 24
 
 /* Source: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
  * OOPSLA 2014 (SplitMix64). */
@@ -18,166 +22,220 @@ uint32_t rng_below(struct rng *r, uint32_t n)
 	return (uint32_t)(rng_next(r) % n);
 }
 
-/* What a node may use of its surroundings. */
-struct scope {
-	struct rng *r;
-	uint32_t    depth;
-	uint32_t    handles; /* t0 .. are visible handles */
-	bool        has_n;   /* a number */
+bool has_room(struct scope s, uint32_t blocks)
+{
+	return s.depth < DEPTH_MAX && s.blocks + blocks <= BLOCKS_MAX && s.g->nodes_left > 0;
+}
+
+struct scope inside(struct scope s, uint32_t blocks)
+{
+	s.depth++;
+	s.blocks += blocks;
+	return s;
+}
+
+struct scope of_branch(struct scope s)
+{
+	s.depth++;
+	s.blocks = 0;
+	s.has_error = false;
+	s.is_concurrent = true;
+	s.is_generator = false;
+	s.can_yield = s.can_yield && !s.is_in_def;
+	return s;
+}
+
+/* How often which operation is written, and how many Python blocks it opens. */
+static const struct choice {
+	uint32_t weight;
+	uint32_t blocks;
+	bool     is_leaf;
+	bool     owns_timeout; /* `timeout` is its own option */
+	void (*write)(struct scope s);
+} CHOICES[] = {
+	{ 14, 0, true, false, gen_sleep },       { 12, 0, true, false, gen_yield },
+	{ 4, 0, true, false, gen_value },        { 6, 0, true, false, gen_raise },
+	{ 1, 0, true, false, gen_return },       { 3, 0, true, false, gen_call },
+	{ 12, 0, false, false, gen_block },      { 4, 1, false, false, gen_for },
+	{ 3, 1, false, false, gen_while },       { 3, 0, false, false, gen_match },
+	{ 16, 3, false, false, gen_try },        { 7, 2, false, false, gen_async_for },
+	{ 5, 0, false, false, gen_shield },      { 7, 0, false, false, gen_gather },
+	{ 5, 1, false, true, gen_as_completed }, { 8, 0, false, false, gen_task_group },
+	{ 7, 0, false, false, gen_race },
 };
 
-static void node(struct buf *b, struct scope s);
-
-static void number(struct buf *b, struct scope s)
+static const struct choice *choose(struct scope s)
 {
-	if (s.has_n && rng_below(s.r, 2) == 0)
-		buf_addf(b, "\"${n + %u}\"", rng_below(s.r, 3));
-	else
-		buf_addf(b, "%u", rng_below(s.r, 5));
+	const size_t count = sizeof CHOICES / sizeof CHOICES[0];
+	uint32_t     sum = 0, at;
+
+	for (size_t i = 0; i < count; i++)
+		if (CHOICES[i].is_leaf || has_room(s, CHOICES[i].blocks))
+			sum += CHOICES[i].weight;
+	at = pick(s, sum);
+	for (size_t i = 0; i < count; i++) {
+		if (!CHOICES[i].is_leaf && !has_room(s, CHOICES[i].blocks))
+			continue;
+		if (at < CHOICES[i].weight)
+			return &CHOICES[i];
+		at -= CHOICES[i].weight;
+	}
+	return CHOICES;
 }
 
-static void sleep_node(struct buf *b, struct scope s)
+/* --- what stands around an operation --- */
+
+static void write_retry(struct scope s)
 {
-	buf_add_text(b, "{\"sleep\":");
-	number(b, s);
-	buf_add_text(b, ",\"result\":");
-	number(b, s);
+	struct buf *b = s.g->b;
+
+	if (one_in(s, 3)) {
+		buf_addf(b, ",\"retry\":%u", 1 + pick(s, 3));
+		return;
+	}
+	buf_addf(b, ",\"retry\":{\"attempts\":%u", 1 + pick(s, 4));
+	if (one_in(s, 2))
+		buf_addf(b, ",\"delay\":%u", pick(s, 3));
+	if (one_in(s, 3))
+		buf_add_text(b, ",\"backoff\":2");
+	if (one_in(s, 4))
+		buf_add_text(b, ",\"max_delay\":\"2s\"");
+	if (one_in(s, 3)) {
+		buf_add_text(b, ",\"timeout\":");
+		gen_duration(s);
+	}
+	if (one_in(s, 4))
+		buf_add_text(b, one_in(s, 2)
+		                        ? ",\"on\":[\"A\",\"TimeoutError\"]"
+		                        : ",\"on\":[\"CancelledError\",\"ZeroDivisionError\"]");
 	buf_add_byte(b, '}');
 }
 
-static void branch_list(struct buf *b, struct scope s)
+static void write_undo(struct scope s)
 {
-	uint32_t count = rng_below(s.r, 4);
-	bool     is_object = rng_below(s.r, 3) == 0;
-
-	buf_add_byte(b, is_object ? '{' : '[');
-	for (uint32_t i = 0; i < count; i++) {
-		if (i > 0)
-			buf_add_byte(b, ',');
-		if (is_object)
-			buf_addf(b, "\"b%u\":", i);
-		if (s.handles > 0 && rng_below(s.r, 3) == 0)
-			buf_addf(b, "{\"await\":\"${t%u}\"}", rng_below(s.r, s.handles));
-		else
-			node(b, s);
+	buf_add_text(s.g->b, ",\"undo\":");
+	s = of_branch(s);
+	s.depth += 2;
+	if (one_in(s, 2)) {
+		gen_node(s);
+		return;
 	}
-	buf_add_byte(b, is_object ? '}' : ']');
+	buf_add_byte(s.g->b, '[');
+	gen_node(s);
+	buf_add_byte(s.g->b, ',');
+	gen_node(s);
+	buf_add_byte(s.g->b, ']');
 }
 
-static void comprehension(struct buf *b, struct scope s)
+void gen_node(struct scope s)
 {
-	s.has_n = true;
-	node(b, s);
-	buf_addf(b, ",\"for\":\"n\",\"in\":\"${range(%u)}\"", rng_below(s.r, 5));
-	if (rng_below(s.r, 3) == 0)
-		buf_addf(b, ",\"limit\":%u", 1 + rng_below(s.r, 3));
-}
+	struct buf          *b = s.g->b;
+	const struct choice *c;
+	struct scope         in = s;
+	bool                 has_timeout = one_in(s, s.is_guarded ? 4 : 12) && has_room(s, 1);
+	bool                 has_retry = one_in(s, 12) && has_room(s, 5);
+	bool                 has_undo = one_in(s, 12) && has_room(s, 0);
+	bool                 has_if = s.has_n && one_in(s, 12);
 
-static void join_node(struct buf *b, struct scope s)
-{
-	bool is_gather = rng_below(s.r, 2) == 0;
-
-	buf_addf(b, "{\"%s\":", is_gather ? "gather" : "as_completed");
-	if (rng_below(s.r, 2) == 0)
-		branch_list(b, s);
-	else
-		comprehension(b, s);
-	if (is_gather && rng_below(s.r, 2) == 0)
-		buf_add_text(b, ",\"return_exceptions\":true");
-	if (!is_gather && rng_below(s.r, 4) == 0)
-		buf_addf(b, ",\"timeout\":%u", rng_below(s.r, 4));
-	if (!is_gather && rng_below(s.r, 2) == 0)
-		buf_addf(
-			b,
-			",\"as\":\"c%u\",\"do\":[{\"yield\":\"${c%u}\"},{\"value\":\"${c%u.result}\"}]",
-			s.depth, s.depth, s.depth);
+	in.blocks += (has_timeout ? 1u : 0u) + (has_retry ? 4u : 0u);
+	in.has_attempt = s.has_attempt || has_retry;
+	if (s.g->nodes_left > 0)
+		s.g->nodes_left--;
+	c = choose(in);
+	buf_add_byte(b, '{');
+	c->write(inside(in, c->blocks));
+	if (has_timeout && !c->owns_timeout) {
+		buf_add_text(b, ",\"timeout\":");
+		gen_duration(s);
+	}
+	if (s.g->has_semaphores && one_in(s, 8))
+		buf_addf(b, ",\"with\":\"door%u\"", pick(s, 3));
+	if (has_retry)
+		write_retry(s);
+	if (has_undo)
+		write_undo(s);
+	if (has_if) {
+		buf_addf(b, ",\"if\":\"${n %s %u}\"", one_in(s, 2) ? "<" : ">", pick(s, 3));
+		if (one_in(s, 3)) {
+			buf_add_text(b, ",\"else\":");
+			gen_node(s);
+		}
+	}
 	buf_add_byte(b, '}');
 }
 
-static void loop_node(struct buf *b, struct scope s)
+/* --- the job --- */
+
+static void write_params(struct scope s, const char *name)
 {
-	s.has_n = true;
-	buf_add_text(b, "{\"do\":");
-	node(b, s);
-	buf_addf(b, ",\"for\":\"n\",\"in\":\"${range(%u)}\"}", rng_below(s.r, 4));
+	if (s.g->b->at[s.g->b->bytes - 1] != '{')
+		buf_add_byte(s.g->b, ',');
+	buf_addf(s.g->b, "\"%s\":{\"params\":[\"n\"],\"do\":", name);
 }
 
-static void sequence(struct buf *b, struct scope s)
+static void write_generators(struct scope s)
 {
-	uint32_t count = 1 + rng_below(s.r, 4);
+	struct gen *g = s.g;
 
-	buf_add_byte(b, '[');
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t what = rng_below(s.r, 6);
-
-		if (i > 0)
-			buf_add_byte(b, ',');
-		if (what == 0) {
-			struct scope inner = s;
-
-			inner.depth++; /* its names are of another coroutine, and must not look the same */
-			buf_add_text(b, "{\"create_task\":");
-			node(b, inner);
-			buf_addf(b, ",\"as\":\"t%u\"}", s.handles++);
-		} else if (what == 1 && s.handles > 0) {
-			buf_addf(b, "{\"await\":\"${t%u}\"}", rng_below(s.r, s.handles));
-		} else if (what == 2 && s.handles > 0) {
-			buf_addf(b, "{\"cancel\":\"${t%u}\",\"message\":\"m%u\"}",
-			         rng_below(s.r, s.handles), rng_below(s.r, 9));
-		} else {
-			node(b, s);
-		}
-	}
-	/* A handle cannot be a result. */
-	buf_add_text(b, ",{\"value\":1}]");
+	s.is_generator = s.can_yield = true;
+	write_params(s, "g");
+	g->nodes_left = NODES_MAX / 3;
+	buf_add_byte(g->b, '[');
+	gen_node(s);
+	buf_addf(g->b, ",{\"yield\":\"g%u ${n}\"},", ++g->last_name);
+	gen_node(s);
+	buf_add_text(g->b, "]}");
+	if (!g->uses_h)
+		return;
+	write_params(s, "h");
+	g->nodes_left = NODES_MAX / 6;
+	buf_add_text(g->b, "{\"async_for\":{\"call\":\"g\",\"args\":[1]},\"as\":\"x\",\"do\":["
+	                   "{\"yield\":[\"h\",\"${x}\"]},");
+	gen_node(inside(s, 2));
+	buf_add_text(g->b, "]}}");
 }
 
-static void node(struct buf *b, struct scope s)
+/* Those that are called: g is a generator, h goes over g, k is anything, f sleeps and is called by
+ * the others. */
+static void write_defs(struct scope s)
 {
-	if (s.depth++ >= DEPTH_MAX) {
-		sleep_node(b, s);
-		return;
+	struct gen *g = s.g;
+
+	s.is_in_def = s.has_n = true;
+	s.depth = 2;
+	if (g->uses_g)
+		write_generators(s);
+	s.can_yield = false;
+	if (g->uses_k) {
+		write_params(s, "k");
+		g->nodes_left = NODES_MAX / 4;
+		gen_sequence(s);
+		buf_add_byte(g->b, '}');
 	}
-	switch (rng_below(s.r, 10)) {
-	case 0:
-	case 1:
-		sleep_node(b, s);
-		return;
-	case 2:
-		buf_add_text(b, "{\"yield\":");
-		number(b, s);
-		buf_add_byte(b, '}');
-		return;
-	case 3:
-		if (s.has_n) {
-			buf_add_text(b, "{\"value\":\"${10 // n}\"}");
-			return;
-		}
-		buf_add_text(b, "{\"sleep\":0}");
-		return;
-	case 4:
-		loop_node(b, s);
-		return;
-	case 5:
-	case 6:
-		sequence(b, s);
-		return;
-	case 7:
-		buf_add_text(b, "{\"call\":\"f\",\"args\":[");
-		number(b, s);
-		buf_add_text(b, "]}");
-		return;
-	default:
-		join_node(b, s);
+	if (g->uses_f) {
+		write_params(s, "f");
+		buf_add_text(g->b,
+		             "[{\"sleep\":\"${n}\"},{\"sleep\":0},{\"return\":\"${n * 2}\"}]}");
 	}
+}
+
+static void write_job(struct gen *g)
+{
+	struct scope s = { .g = g, .can_yield = true };
+
+	buf_add_text(g->b, "{\"do\":");
+	gen_sequence(s);
+	buf_add_text(g->b, ",\"def\":{");
+	write_defs(s);
+	buf_add_text(g->b, "}}");
 }
 
 void gen_job(struct buf *b, struct rng *r)
 {
-	struct scope s = { .r = r };
+	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX });
+}
 
-	buf_add_text(b, "{\"def\":{\"f\":{\"params\":[\"n\"],\"do\":[{\"sleep\":\"${n}\"},"
-	                "{\"sleep\":0},{\"return\":\"${n * 2}\"}]}},\"do\":");
-	sequence(b, s);
-	buf_add_byte(b, '}');
+void gen_job_with_semaphores(struct buf *b, struct rng *r)
+{
+	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_semaphores = true });
 }

@@ -18,5 +18,8 @@ uint32_t rng_below(struct rng *r, uint32_t n); /* 0 .. n-1 */
 
 /* Appends the JSON of a valid job; it may fail or be cancelled when it runs, but it ends. */
 void gen_job(struct buf *b, struct rng *r);
+/* The same with semaphores, which asyncio's programs have no outside for. It may wait for ever: for
+ * a permit that who waits for it holds. */
+void gen_job_with_semaphores(struct buf *b, struct rng *r);
 
 #endif

@@ -1,7 +1,5 @@
 #include "tests/sim/sim.h"
 
-#include "daemon/load/load.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,17 +15,37 @@ struct sim *sim_open(void)
 
 	assert_non_null(s);
 	assert_int_equal(engine_open(&s->engine, &why), GD_OK);
-	s->now = SIM_EPOCH;
+	s->now = s->start = SIM_EPOCH;
 	return s;
+}
+
+static void journal_clear(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->input_count; i++)
+		program_release(s->inputs[i].program);
+	s->input_count = 0;
+}
+
+bool sim_start_over(struct sim *s)
+{
+	struct engine_job_info info;
+
+	if (engine_job_info(s->engine, s->last_job, &info))
+		return false;
+	journal_clear(s);
+	buf_clear(&s->transcript);
+	s->permit_count = 0;
+	s->start = s->now;
+	return true;
 }
 
 void sim_close(struct sim *s)
 {
 	engine_outs_close(s->engine, &s->outs);
 	engine_close(s->engine);
-	for (uint32_t i = 0; i < s->input_count; i++)
-		program_release(s->inputs[i].program);
+	journal_clear(s);
 	free(s->inputs);
+	free(s->permits);
 	buf_close(&s->transcript);
 	free(s);
 }
@@ -51,6 +69,10 @@ static const char *out_name(enum engine_out_kind kind)
 		return "job.failed";
 	case ENGINE_JOB_CANCELLED:
 		return "job.cancelled";
+	case ENGINE_ACQUIRE:
+		return "semaphore.acquire";
+	case ENGINE_RELEASE:
+		return "semaphore.release";
 	case ENGINE_WANT_NOW:
 		return "want.now";
 	}
@@ -61,7 +83,7 @@ static void write_out(struct sim *s, const struct engine_out *o)
 {
 	struct buf *b = &s->transcript;
 
-	if (o->kind == ENGINE_WANT_NOW || (o->kind == ENGINE_JOB_STARTED && !s->has_job_lines))
+	if (o->ordinal == 0 || (o->kind == ENGINE_JOB_STARTED && !s->has_job_lines))
 		return;
 	buf_addf(b, "[%6.0fms] job %llu %s", (double)(o->time - SIM_EPOCH) / 1e6,
 	         (unsigned long long)o->job, out_name(o->kind));
@@ -78,40 +100,111 @@ static void write_out(struct sim *s, const struct engine_out *o)
 
 static void feed(struct sim *s, struct engine_in *in);
 
-/* What a daemon does with outputs: note them, and answer those that ask for the time. */
+static void *grown(void *at, uint32_t *room, uint32_t count, size_t bytes)
+{
+	if (count < *room)
+		return at;
+	*room = *room == 0 ? 16 : *room * 2;
+	at = realloc(at, *room * bytes);
+	assert_non_null(at);
+	return at;
+}
+
+/* --- semaphores --- */
+
+static void note_acquire(struct sim *s, const struct engine_out *o)
+{
+	struct sim_permit *p;
+
+	s->permits = grown(s->permits, &s->permit_room, s->permit_count, sizeof *s->permits);
+	p = &s->permits[s->permit_count++];
+	*p = (struct sim_permit){ .job = o->job, .ticket = o->ticket };
+	(void)snprintf(p->name, sizeof p->name, "%s", value_text(o->data)->at);
+}
+
+static struct sim_permit *find_permit(struct sim *s, uint64_t job, uint32_t ticket)
+{
+	for (uint32_t i = 0; i < s->permit_count; i++)
+		if (s->permits[i].job == job && s->permits[i].ticket == ticket)
+			return &s->permits[i];
+	return NULL;
+}
+
+static void note_release(struct sim *s, const struct engine_out *o)
+{
+	struct sim_permit *p = find_permit(s, o->job, o->ticket);
+
+	assert_non_null(p);
+	s->permit_count--;
+	memmove(p, p + 1, (size_t)(s->permits + s->permit_count - p) * sizeof *p);
+}
+
+static bool is_free(const struct sim *s, const char *name)
+{
+	for (uint32_t i = 0; i < s->permit_count; i++)
+		if (s->permits[i].is_held && strcmp(s->permits[i].name, name) == 0)
+			return false;
+	return true;
+}
+
+/* First come, first served. A grant may make others possible: they are looked for again. */
+static void grant_permits(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->permit_count && !s->is_replaying; i++) {
+		struct sim_permit *p = &s->permits[i];
+
+		if (p->is_held || !is_free(s, p->name))
+			continue;
+		p->is_held = true;
+		feed(s, &(struct engine_in){ .kind = ENGINE_GRANT,
+		                             .time = s->now,
+		                             .job = p->job,
+		                             .ticket = p->ticket });
+		i = UINT32_MAX; /* and from the first again */
+	}
+}
+
+/* --- outputs and inputs --- */
+
+/* What a daemon does with outputs: note them, and answer those that ask for something. */
 static void take_outs(struct sim *s)
 {
 	uint64_t wanting[64];
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < s->outs.count; i++) {
-		write_out(s, &s->outs.at[i]);
+		const struct engine_out *o = &s->outs.at[i];
+
+		write_out(s, o);
 		if (s->on_output != NULL)
-			s->on_output(s, &s->outs.at[i]);
-		if (s->outs.at[i].kind == ENGINE_WANT_NOW && !s->is_replaying) {
+			s->on_output(s, o);
+		if (o->kind == ENGINE_ACQUIRE)
+			note_acquire(s, o);
+		if (o->kind == ENGINE_RELEASE)
+			note_release(s, o);
+		if (o->kind == ENGINE_WANT_NOW && !s->is_replaying) {
 			assert_true(count < 64);
-			wanting[count++] = s->outs.at[i].job;
+			wanting[count++] = o->job;
 		}
 	}
 	engine_outs_clear(s->engine, &s->outs);
 	for (uint32_t i = 0; i < count; i++)
 		feed(s,
 		     &(struct engine_in){ .kind = ENGINE_NOW, .time = s->now, .job = wanting[i] });
+	grant_permits(s);
 }
 
 static void keep(struct sim *s, const struct engine_in *in)
 {
 	struct sim_input *k;
 
-	if (s->input_count == s->input_room) {
-		s->input_room = s->input_room == 0 ? 16 : s->input_room * 2;
-		s->inputs = realloc(s->inputs, s->input_room * sizeof *s->inputs);
-		assert_non_null(s->inputs);
-	}
+	s->inputs = grown(s->inputs, &s->input_room, s->input_count, sizeof *s->inputs);
 	k = &s->inputs[s->input_count++];
-	*k = (struct sim_input){
-		.kind = in->kind, .time = in->time, .job = in->job, .crash_at = s->now
-	};
+	*k = (struct sim_input){ .kind = in->kind,
+		                 .time = in->time,
+		                 .job = in->job,
+		                 .ticket = in->ticket,
+		                 .crash_at = s->now };
 	if (in->kind == ENGINE_START)
 		k->program = program_retain(in->program);
 	if (in->kind == ENGINE_CANCEL && value_is_type(in->message, VALUE_T_TEXT))
@@ -157,34 +250,47 @@ static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time)
 		value_release(engine_heap(s->engine), args[i]);
 }
 
-static struct program *compile(const char *spec)
+/* NULL with the problems in `problems`; what is no JSON fails the test. */
+static struct program *try_compile(const char *spec, struct load_problems *problems)
 {
-	struct load_problems problems = { 0 };
-	struct program      *p = NULL;
-	struct buf           text = { 0 };
-	json_t              *json = json_loads(spec, JSON_REJECT_DUPLICATES, NULL);
-	enum gd_err          rc;
+	struct program *p = NULL;
+	json_t         *json = json_loads(spec, JSON_REJECT_DUPLICATES, NULL);
+	enum gd_err     rc;
 
 	if (json == NULL)
 		fail_msg("not JSON: %s", spec);
-	rc = load_program(json, &p, &problems, NULL);
-	if (rc != GD_OK) {
-		load_problems_write_json(&text, &problems);
-		fail_msg("%.*s in %s", (int)text.bytes, text.at, spec);
-	}
-	load_problems_close(&problems);
+	rc = load_program(json, &p, problems, NULL);
 	json_decref(json);
-	return p;
+	return rc == GD_OK ? p : NULL;
 }
 
-uint64_t sim_submit(struct sim *s, const char *spec)
+static uint64_t submit(struct sim *s, struct program *p)
 {
-	struct program *p = compile(spec);
-
 	start(s, ++s->last_job, p, s->now);
 	program_release(p);
 	catch_up(s);
 	return s->last_job;
+}
+
+uint64_t sim_submit(struct sim *s, const char *spec)
+{
+	struct load_problems problems = { 0 };
+	struct program      *p = try_compile(spec, &problems);
+	struct buf           text = { 0 };
+
+	if (p == NULL) {
+		load_problems_write_json(&text, &problems);
+		fail_msg("%.*s in %s", (int)text.bytes, text.at, spec);
+	}
+	load_problems_close(&problems);
+	return submit(s, p);
+}
+
+uint64_t sim_try_submit(struct sim *s, const char *spec, struct load_problems *problems)
+{
+	struct program *p = try_compile(spec, problems);
+
+	return p == NULL ? 0 : submit(s, p);
 }
 
 static void cancel_at(struct sim *s, uint64_t job, const char *message, gd_nsec time)
@@ -288,9 +394,20 @@ static void answer_the_rest(struct sim *s, const struct sim *of)
 	}
 }
 
-void sim_replay(struct sim *s, const struct sim *of, uint32_t from, uint32_t to)
+/* A NOW or a GRANT. Feeding it brings out what asked for it, as far as that was a timer's doing. */
+static void replay_answer(struct sim *s, const struct sim_input *in)
 {
-	s->is_replaying = true;
+	struct sim_permit *p;
+
+	feed(s, &(struct engine_in){
+			.kind = in->kind, .time = in->time, .job = in->job, .ticket = in->ticket });
+	p = find_permit(s, in->job, in->ticket);
+	if (in->kind == ENGINE_GRANT && p != NULL)
+		p->is_held = true;
+}
+
+static void feed_journal(struct sim *s, const struct sim *of, uint32_t from, uint32_t to)
+{
 	for (uint32_t i = from; i < to; i++) {
 		const struct sim_input *in = &of->inputs[i];
 
@@ -299,9 +416,34 @@ void sim_replay(struct sim *s, const struct sim *of, uint32_t from, uint32_t to)
 		else if (in->kind == ENGINE_CANCEL)
 			cancel_at(s, in->job, in->message, in->time);
 		else
-			feed(s, &(struct engine_in){
-					.kind = ENGINE_NOW, .time = in->time, .job = in->job });
+			replay_answer(s, in);
 	}
+}
+
+void sim_replay(struct sim *s, const struct sim *of, uint32_t from, uint32_t to)
+{
+	s->is_replaying = true;
+	feed_journal(s, of, from, to);
 	s->is_replaying = false;
 	answer_the_rest(s, of);
+	grant_permits(s);
+}
+
+void sim_forget(struct sim *s)
+{
+	struct sim    *t = sim_open();
+	struct engine *old = s->engine;
+
+	t->has_job_lines = s->has_job_lines;
+	t->is_replaying = true;
+	feed_journal(t, s, 0, s->input_count);
+	t->now = s->now;
+	catch_up(t);
+	if (t->transcript.bytes != s->transcript.bytes ||
+	    memcmp(t->transcript.at, s->transcript.at, s->transcript.bytes) != 0)
+		fail_msg("--- said\n%.*s--- after a restart\n%.*s", (int)s->transcript.bytes,
+		         s->transcript.at, (int)t->transcript.bytes, t->transcript.at);
+	s->engine = t->engine;
+	t->engine = old;
+	sim_close(t);
 }

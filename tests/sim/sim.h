@@ -9,6 +9,7 @@
 #define GATHERD_TESTS_SIM_H
 
 #include "daemon/engine/engine.h"
+#include "daemon/load/load.h"
 
 #define SIM_EPOCH (INT64_C(1700000000) * GD_NSEC_PER_SEC) /* where a sim's clock begins */
 
@@ -19,28 +20,45 @@ struct sim_input {
 	uint64_t            job;
 	struct program     *program;     /* START: owned */
 	char                message[64]; /* CANCEL; empty: null */
+	uint32_t            ticket;      /* GRANT */
 	gd_nsec             crash_at;    /* how far time had gone when it was fed */
+};
+
+/* Who has a permit of a semaphore, or waits for one. Every semaphore of a sim has one permit. */
+struct sim_permit {
+	char     name[32];
+	uint64_t job;
+	uint32_t ticket;
+	bool     is_held;
 };
 
 struct sim {
 	struct engine     *engine;
 	struct engine_outs outs;
 	gd_nsec            now;
+	gd_nsec            start; /* SIM_EPOCH, or when it last started over */
 	uint64_t           last_job;
 	struct buf         transcript;
 	struct sim_input  *inputs;
 	uint32_t           input_count, input_room;
+	struct sim_permit *permits; /* in the order of asking */
+	uint32_t           permit_count, permit_room;
 	bool               has_job_lines; /* job.started as well */
 	void (*on_output)(struct sim              *s,
 	                  const struct engine_out *o); /* NULL: only the transcript */
-	bool is_replaying; /* the journal answers who wants to know the time */
+	bool is_replaying; /* the journal answers who wants to know the time or have a permit */
 };
 
 struct sim *sim_open(void);
+/* An empty journal and transcript, from now on, where the last job has ended: another job may then
+ * run on the same engine. False: it has not ended. */
+bool        sim_start_over(struct sim *s);
 void        sim_close(struct sim *s);
 
 /* Compiles and starts a job now; returns its id (1, 2, ...). */
 uint64_t sim_submit(struct sim *s, const char *spec);
+/* The same; 0 when the loader refuses it. `problems` (zeroed) says why: close it in any case. */
+uint64_t sim_try_submit(struct sim *s, const char *spec, struct load_problems *problems);
 void     sim_cancel(struct sim *s, uint64_t job, const char *message);
 /* Moves the clock, firing what is due on the way. */
 void     sim_advance(struct sim *s, gd_nsec by);
@@ -54,6 +72,9 @@ void sim_expect_result(const char *spec, const char *json);
 /* The same, but it must fail with this type and message. */
 void sim_expect_error(const char *spec, const char *type, const char *message);
 
+/* Throws the engine away and rebuilds it from the journal, as a restart does. It must say again all
+ * that was said. */
+void sim_forget(struct sim *s);
 /* Feeds inputs [from, to) of another sim's journal at their times, as recovery does. */
 void sim_replay(struct sim *s, const struct sim *of, uint32_t from, uint32_t to);
 

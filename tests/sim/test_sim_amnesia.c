@@ -1,0 +1,133 @@
+/*
+ * Amnesia: at every moment at which anything happens, the engine is thrown away and rebuilt from its
+ * journal. It must say again what it has said, and go on as if nothing had been.
+ */
+#include "tests/sim/gen.h"
+#include "tests/sim/sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SEEDS_DEFAULT 300
+#define MOMENTS_MAX 400 /* of one job: each costs a replay of all before it */
+
+/* From deadline to deadline, with cancels on the way at the moments listed. */
+static void run(struct sim *s, uint64_t job, const gd_nsec *cancels, uint32_t cancel_count,
+                bool has_amnesia)
+{
+	gd_nsec  due;
+	uint32_t moments = 0;
+
+	for (uint32_t next = 0; moments < MOMENTS_MAX; moments++) {
+		bool has_due = engine_next_due(s->engine, &due) && due != GD_NSEC_NEVER;
+
+		if (has_amnesia)
+			sim_forget(s);
+		if (next < cancel_count && (!has_due || cancels[next] <= due)) {
+			sim_advance(s, cancels[next] > s->now ? cancels[next] - s->now : 0);
+			sim_cancel(s, job, next++ == 0 ? "enough" : "");
+		} else if (has_due) {
+			sim_advance(s, due > s->now ? due - s->now : 0);
+		} else {
+			return;
+		}
+	}
+}
+
+static struct sim *story_of(const char *spec, const gd_nsec *cancels, uint32_t cancel_count,
+                            bool has_amnesia)
+{
+	struct sim *s = sim_open();
+
+	s->has_job_lines = true;
+	run(s, sim_submit(s, spec), cancels, cancel_count, has_amnesia);
+	return s;
+}
+
+static void expect_no_difference(const char *spec, const gd_nsec *cancels, uint32_t cancel_count,
+                                 uint64_t seed)
+{
+	struct sim *a = story_of(spec, cancels, cancel_count, false);
+	struct sim *b = story_of(spec, cancels, cancel_count, true);
+
+	if (a->transcript.bytes != b->transcript.bytes ||
+	    memcmp(a->transcript.at, b->transcript.at, a->transcript.bytes) != 0)
+		fail_msg("SEED=%llu\n%s\n--- with its memory\n%.*s--- without\n%.*s",
+		         (unsigned long long)seed, spec, (int)a->transcript.bytes, a->transcript.at,
+		         (int)b->transcript.bytes, b->transcript.at);
+	sim_close(a);
+	sim_close(b);
+}
+
+static void one_seed(uint64_t seed)
+{
+	struct rng r = { seed };
+	struct buf spec = { 0 };
+	gd_nsec    cancels[2];
+	uint32_t   count;
+
+	if (rng_below(&r, 2) == 0)
+		gen_job(&spec, &r);
+	else
+		gen_job_with_semaphores(&spec, &r);
+	buf_add_byte(&spec, '\0');
+	count = rng_below(&r, 3);
+	for (uint32_t i = 0; i < count; i++)
+		cancels[i] = (i == 0 ? SIM_EPOCH : cancels[i - 1]) +
+		             (gd_nsec)rng_below(&r, 3000) * GD_NSEC_PER_MSEC;
+	expect_no_difference(spec.at, cancels, count, seed);
+	buf_close(&spec);
+}
+
+static void given_random_jobs_when_each_moment_forgets_then_nothing_is_different(void **state)
+{
+	const char *first = getenv("SEED");
+	const char *count = getenv("SEEDS");
+	uint64_t    seed = first != NULL ? strtoull(first, NULL, 10) : 1;
+	uint64_t    end = seed + (count != NULL ? strtoull(count, NULL, 10)
+	                                        : (first != NULL ? 1 : SEEDS_DEFAULT));
+
+	(void)state;
+	for (; seed < end; seed++)
+		one_seed(seed);
+}
+
+static void given_permits_that_go_round_when_forgotten_then_each_is_held_by_one(void **state)
+{
+	const char *spec = "{\"gather\": {\"do\": [{\"yield\": \"in ${n}\"}, {\"sleep\": 1}, "
+			   "{\"yield\": \"out ${n}\"}], \"with\": \"door\"}, \"for\": \"n\", "
+			   "\"in\": \"${range(4)}\"}";
+
+	(void)state;
+	expect_no_difference(spec, NULL, 0, 0);
+}
+
+static void given_a_retry_with_jitter_when_forgotten_then_the_pauses_are_the_same(void **state)
+{
+	const char *spec =
+		"{\"gather\": {\"do\": [{\"yield\": \"${attempt}\"}, {\"raise\": \"A\"}], "
+		"\"retry\": {\"attempts\": 5, \"delay\": 1, \"backoff\": 2, \"jitter\": true}}, "
+		"\"for\": \"n\", \"in\": \"${range(3)}\", \"return_exceptions\": true}";
+
+	(void)state;
+	expect_no_difference(spec, NULL, 0, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			given_random_jobs_when_each_moment_forgets_then_nothing_is_different),
+		cmocka_unit_test(
+			given_permits_that_go_round_when_forgotten_then_each_is_held_by_one),
+		cmocka_unit_test(
+			given_a_retry_with_jitter_when_forgotten_then_the_pauses_are_the_same),
+	};
+
+	return cmocka_run_group_tests_name("amnesia", tests, NULL, NULL);
+}
