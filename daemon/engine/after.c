@@ -76,12 +76,32 @@ static void tell_dependents(struct engine *e, struct job *j, struct join_run *jr
 	}
 }
 
+bool after_listen(struct running *r, struct join_run *jr)
+{
+	if (!(jr->spec->flags & JOIN_HAS_AFTER) || jr->waiters == NULL)
+		return true;
+	for (uint32_t i = 0; i < jr->count; i++) {
+		struct waiter *w = jr->waiters[i];
+
+		if (w == NULL || w->on->sched.obj.state != TASK_DONE)
+			continue;
+		w->sched.obj.flags |= WAITER_NO_AFTER;
+		w = waiter_add(r->e, r->j, w->on, NULL, jr, i);
+		if (w == NULL)
+			return false;
+		w->sched.obj.flags |= WAITER_ONLY_AFTER;
+	}
+	return true;
+}
+
 void after_sibling_done(struct engine *e, struct job *j, struct join_run *jr, uint32_t index,
                         struct task *t)
 {
 	/* A task of others may stand for several branches, and was listened to once. */
 	bool is_shared = !(t->sched.obj.flags & TASK_OF_JOIN) && jr->spec->kind != JOIN_GATHER;
 
+	if (!(jr->spec->flags & JOIN_HAS_AFTER))
+		return;
 	if (!is_shared) {
 		tell_dependents(e, j, jr, index, t);
 		return;

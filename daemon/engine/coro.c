@@ -25,120 +25,77 @@ static enum step op_call(struct running *r, const struct op *op)
 	return STEP_NEXT;
 }
 
-static enum step run_op(struct running *r, const struct op *op)
+static enum step op_jump(struct running *r, const struct op *op)
 {
-	switch ((enum op_kind)op->kind) {
-	case OP_EVAL:
-		return op_eval(r, op);
-	case OP_JUMP:
-		r->t->top->pc = op->a - 1;
-		return STEP_NEXT;
-	case OP_JUMP_UNLESS:
-		return op_jump_unless(r, op);
-	case OP_SLEEP:
-		return op_sleep(r, op);
-	case OP_SLEEP_UNTIL:
-		return op_sleep_until(r, op);
-	case OP_ITER:
-		return op_iter(r, op);
-	case OP_NEXT:
-		return op_next(r, op);
-	case OP_LIST_NEW:
-		slot_set(r, op->dst, value_list_new(&r->e->heap, 0));
-		return STEP_NEXT;
-	case OP_APPEND:
-		return op_append(r, op);
-	case OP_JOIN:
-		return op_join(r, op);
-	case OP_JOIN_NEXT:
-		return op_join_next(r, op);
-	case OP_CREATE_TASK:
-		return op_create_task(r, op);
-	case OP_AWAIT:
-		return op_await(r, op);
-	case OP_CANCEL:
-		return op_cancel(r, op);
-	case OP_CALL:
-		return op_call(r, op);
-	case OP_YIELD:
-		return op_yield(r, op);
-	case OP_RETURN:
-		return op_return(r, op);
-	case OP_END:
-		return frame_return(r, value_retain(r->t->top->slots[op->dst]));
-	case OP_RAISE:
-		return op_raise(r, op);
-	case OP_RERAISE:
-		return raise_value(r, value_retain(r->t->top->slots[op->b + 1]));
-	case OP_EXCEPT:
-		return op_except(r, op);
-	case OP_NORMAL:
-		return op_normal(r, op);
-	case OP_LEAVE:
-		return op_leave(r, op->b);
-	case OP_TIMEOUT:
-		return op_timeout(r, op);
-	case OP_TIMEOUT_END:
-		return op_timeout_end(r, op);
-	case OP_WITH:
-		return op_with(r, op);
-	case OP_WITH_END:
-		return op_with_end(r, op);
-	case OP_RETRY_BEGIN:
-		return op_retry_begin(r, op);
-	case OP_RETRY:
-		return op_retry(r, op);
-	case OP_UNDO_OPEN:
-		return op_undo_open(r, op);
-	case OP_UNDO_ADD:
-		return op_undo_add(r, op);
-	case OP_UNDO_CLOSE:
-		return op_undo_close(r, op);
-	case OP_GEN_NEW:
-		return op_gen_new(r, op);
-	case OP_GEN_NEXT:
-		return op_gen_next(r, op);
-	case OP_GEN_CLOSE:
-		return op_gen_close(r, op);
-	case OP_WAIT:
-		return op_wait(r, op);
-	case OP_MATCH_TEXT:
-		return op_match_text(r, op);
-	case OP_CASE:
-		return op_case(r, op);
-	}
-	CHECK_NEVER("unknown op");
+	r->t->top->pc = op->a - 1;
+	return STEP_NEXT;
 }
 
-/* --- after a suspension --- */
-
-/* The second half of an op that suspended. */
-static enum step resume_op(struct running *r, const struct op *op)
+static enum step op_list_new(struct running *r, const struct op *op)
 {
-	switch (op->kind) {
-	case OP_SLEEP:
-	case OP_SLEEP_UNTIL:
-		return op_sleep_resume(r, op);
-	case OP_RETRY:
-		r->t->result = VALUE_NONE; /* the pause gave null */
-		return STEP_NEXT;
-	case OP_WITH:
-		return STEP_NEXT;
-	case OP_AWAIT:
-		return op_await_resume(r, op);
-	case OP_JOIN:
-		return op_join_resume(r, op);
-	case OP_JOIN_NEXT:
-		return op_join_next(r, op);
-	case OP_WAIT:
-		return wait_resume(r, op, join_of(r->t->waiting_on), VALUE_NONE);
-	case OP_UNDO_ADD:
-	case OP_UNDO_CLOSE:
-		return op_undo_resume(r, op, VALUE_NONE);
-	default:
-		CHECK_NEVER("this op never suspends");
-	}
+	slot_set(r, op->dst, value_list_new(&r->e->heap, 0));
+	return STEP_NEXT;
 }
+
+static enum step op_end(struct running *r, const struct op *op)
+{
+	return frame_return(r, value_retain(r->t->top->slots[op->dst]));
+}
+
+/* It has what it waited for: a permit. */
+static enum step go_on(struct running *r, const struct op *op)
+{
+	(void)r;
+	(void)op;
+	return STEP_NEXT;
+}
+
+/* What an op does, and its second half after a suspension, where it can suspend. */
+static const struct {
+	enum step (*run)(struct running *r, const struct op *op);
+	enum step (*resume)(struct running *r, const struct op *op);
+} OPS[] = {
+	[OP_EVAL] = { op_eval, NULL },
+	[OP_JUMP] = { op_jump, NULL },
+	[OP_JUMP_UNLESS] = { op_jump_unless, NULL },
+	[OP_SLEEP] = { op_sleep, op_sleep_resume },
+	[OP_SLEEP_UNTIL] = { op_sleep_until, op_sleep_resume },
+	[OP_ITER] = { op_iter, NULL },
+	[OP_NEXT] = { op_next, NULL },
+	[OP_LIST_NEW] = { op_list_new, NULL },
+	[OP_APPEND] = { op_append, NULL },
+	[OP_JOIN] = { op_join, op_join_resume },
+	[OP_JOIN_NEXT] = { op_join_next, op_join_next },
+	[OP_CREATE_TASK] = { op_create_task, NULL },
+	[OP_AWAIT] = { op_await, op_await_resume },
+	[OP_CANCEL] = { op_cancel, NULL },
+	[OP_CALL] = { op_call, NULL },
+	[OP_YIELD] = { op_yield, NULL },
+	[OP_RETURN] = { op_return, NULL },
+	[OP_END] = { op_end, NULL },
+	[OP_RAISE] = { op_raise, NULL },
+	[OP_RERAISE] = { op_reraise, NULL },
+	[OP_EXCEPT] = { op_except, NULL },
+	[OP_NORMAL] = { op_normal, NULL },
+	[OP_LEAVE] = { op_leave, NULL },
+	[OP_TIMEOUT] = { op_timeout, NULL },
+	[OP_TIMEOUT_END] = { op_timeout_end, NULL },
+	[OP_RETRY_BEGIN] = { op_retry_begin, NULL },
+	[OP_RETRY] = { op_retry, op_retry_resume },
+	[OP_UNDO_OPEN] = { op_undo_open, NULL },
+	[OP_UNDO_ADD] = { op_undo_add, op_undo_resume },
+	[OP_UNDO_CLOSE] = { op_undo_close, op_undo_resume },
+	[OP_WITH] = { op_with, go_on },
+	[OP_WITH_END] = { op_with_end, NULL },
+	[OP_GEN_NEW] = { op_gen_new, NULL },
+	[OP_GEN_NEXT] = { op_gen_next, NULL },
+	[OP_GEN_CLOSE] = { op_gen_close, NULL },
+	[OP_WAIT] = { op_wait, op_wait_resume },
+	[OP_MATCH_TEXT] = { op_match_text, NULL },
+	[OP_CASE] = { op_case, NULL },
+};
+
+/* --- what meets a task where it waits --- */
 
 /* A combinator's owner meets an exception (taken) in its wait. */
 static enum step meet_in_join(struct running *r, const struct op *op, struct value exc)
@@ -175,7 +132,7 @@ static enum step meet(struct running *r, const struct op *op, struct value exc)
 		return STEP_WAIT;
 	}
 	if (op->kind == OP_UNDO_ADD || op->kind == OP_UNDO_CLOSE)
-		return op_undo_resume(r, op, exc);
+		return undo_meet(r, op, exc);
 	if (op->kind == OP_WITH)
 		permit_return(r, op->dst);
 	value_release(&r->e->heap, t->result);
@@ -241,6 +198,7 @@ static struct value cancelled_outcome(struct running *r)
 static enum step meet_cancel(struct running *r, const struct op *op)
 {
 	struct task *t = r->t;
+	bool         has_ended_wait = (t->sched.obj.flags & TASK_WAIT_ENDED) != 0;
 	struct value own = task_take_cancel(r->e, r->j, t), other;
 
 	if (!(t->sched.obj.flags & TASK_STARTED)) {
@@ -248,7 +206,7 @@ static enum step meet_cancel(struct running *r, const struct op *op)
 		t->result = VALUE_NONE;
 		return meet(r, op, own);
 	}
-	other = cancelled_outcome(r);
+	other = has_ended_wait ? VALUE_NONE : cancelled_outcome(r);
 	if (value_is_none(other))
 		return meet(r, op, own);
 	value_release(&r->e->heap, own);
@@ -263,7 +221,7 @@ static enum step step_first(struct running *r, enum task_state state)
 
 	if (t->sched.obj.flags & TASK_RETRY_OP) {
 		t->sched.obj.flags &= (uint8_t)~TASK_RETRY_OP;
-		return run_op(r, op);
+		return OPS[op->kind].run(r, op);
 	}
 	if (t->sched.obj.flags & TASK_MUST_CANCEL)
 		return meet_cancel(r, op);
@@ -274,7 +232,8 @@ static enum step step_first(struct running *r, enum task_state state)
 	}
 	if (!(t->sched.obj.flags & TASK_STARTED))
 		return begin(r);
-	return resume_op(r, op);
+	CHECK(OPS[op->kind].resume != NULL);
+	return OPS[op->kind].resume(r, op);
 }
 
 static bool is_over_limits(struct running *r)
@@ -308,7 +267,7 @@ static enum step run_ops(struct running *r)
 		if (--r->e->left < 0 &&
 		    (ops[t->top->pc].kind == OP_JUMP || ops[t->top->pc].kind == OP_NEXT))
 			return STEP_PREEMPT;
-		step = run_op(r, &ops[t->top->pc]);
+		step = OPS[ops[t->top->pc].kind].run(r, &ops[t->top->pc]);
 	} while (step == STEP_NEXT);
 	return step;
 }

@@ -98,6 +98,12 @@ struct task {
 	struct frame       frame;      /* the outermost */
 };
 
+/* obj.flags of a waiter */
+#define WAITER_NO_AFTER 1u   /* those that wait for the branch hear of it from another waiter */
+#define WAITER_ONLY_AFTER 2u /* this one */
+
+struct join_run; /* join.h */
+
 /* A done-callback. Either `awaiter` waits, or branch `index` of `join` is counted. */
 struct waiter {
 	struct sched     sched;
@@ -107,8 +113,6 @@ struct waiter {
 	struct join_run *join;        /* counted */
 	uint32_t         index;
 };
-
-struct join_run; /* join.h */
 
 /* A `timeout` under way: asyncio.timeout(). */
 struct timeout_run {

@@ -395,7 +395,7 @@ enum step op_join(struct running *r, const struct op *op)
 		value_release(&r->e->heap, jr->items);
 		jr->items = VALUE_NONE;
 	}
-	if (!join_listen(r, jr) || !join_start_timeout(r, jr))
+	if (!join_listen(r, jr) || !after_listen(r, jr) || !join_start_timeout(r, jr))
 		return join_abandon(r, jr);
 	return join_begin(r, op, jr);
 }
@@ -488,8 +488,6 @@ void join_child_done(struct engine *e, struct job *j, struct join_run *jr, uint3
 		wait_child_done(e, jr, t);
 		break;
 	}
-	if (jr->spec->flags & JOIN_HAS_AFTER)
-		after_sibling_done(e, j, jr, index, t);
 }
 
 void join_timed_out(struct engine *e, struct join_run *jr)
@@ -498,7 +496,7 @@ void join_timed_out(struct engine *e, struct join_run *jr)
 	if (jr->done == jr->expected)
 		return;
 	jr->sched.obj.flags |= JOIN_TIMED_OUT;
-	if (jr->spec->kind == JOIN_AS_COMPLETED)
+	if (jr->spec->kind == JOIN_AS_COMPLETED && !(jr->spec->flags & JOIN_HAS_AFTER))
 		join_stop_listening(e, jr);
 	join_wake_owner(jr);
 }

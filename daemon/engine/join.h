@@ -109,6 +109,8 @@ void join_leave_queue(struct join_run *jr, struct task *t); /* it waits for a pe
 
 /* Whether a branch may begin; false: it waits for its siblings. */
 bool after_is_met(struct join_run *jr, struct task *t);
+/* Branches that are tasks which have ended already: their dependents hear of it behind the join. */
+bool after_listen(struct running *r, struct join_run *jr);
 void after_sibling_done(struct engine *e, struct job *j, struct join_run *jr, uint32_t index,
                         struct task *t);
 

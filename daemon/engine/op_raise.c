@@ -104,13 +104,18 @@ enum step op_normal(struct running *r, const struct op *op)
 	return STEP_NEXT;
 }
 
-enum step op_leave(struct running *r, uint32_t pair)
+enum step op_reraise(struct running *r, const struct op *op)
+{
+	return raise_value(r, value_retain(r->t->top->slots[op->b + 1]));
+}
+
+enum step op_leave(struct running *r, const struct op *op)
 {
 	struct value *slots = r->t->top->slots;
-	enum leave    how = (enum leave)value_as_int(slots[pair]);
-	struct value  v = slots[pair + 1];
+	enum leave    how = (enum leave)value_as_int(slots[op->b]);
+	struct value  v = slots[op->b + 1];
 
-	slots[pair + 1] = VALUE_NONE;
+	slots[op->b + 1] = VALUE_NONE;
 	switch (how) {
 	case LEAVE_NORMAL:
 		return STEP_NEXT;

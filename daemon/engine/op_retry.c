@@ -180,9 +180,16 @@ enum step op_retry(struct running *r, const struct op *op)
 
 	if (attempt >= value_as_int(options[OPTION_ATTEMPTS]) ||
 	    !is_retried(p, &p->retries[op->a], slots[op->b + 1]))
-		return op_leave(r, op->b);
+		return op_leave(r, op);
 	if (__builtin_add_overflow(r->j->now, pause_after(r, options, attempt), &due))
 		due = GD_NSEC_NEVER;
 	slot_set(r, op->b + 1, VALUE_NONE);
 	return sleep_until(r, due, VALUE_NONE);
+}
+
+enum step op_retry_resume(struct running *r, const struct op *op)
+{
+	(void)op;
+	r->t->result = VALUE_NONE; /* the pause gave null */
+	return STEP_NEXT;
 }

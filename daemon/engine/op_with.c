@@ -98,5 +98,5 @@ void permit_return(struct running *r, uint32_t slot)
 enum step op_with_end(struct running *r, const struct op *op)
 {
 	permit_return(r, op->dst);
-	return op_leave(r, op->b);
+	return op_leave(r, op);
 }

@@ -36,7 +36,8 @@ enum step op_raise(struct running *r, const struct op *op);
 enum step op_except(struct running *r, const struct op *op);
 enum step op_normal(struct running *r, const struct op *op);
 /* What the pair of slots holds goes on outwards; nothing: the next op. */
-enum step op_leave(struct running *r, uint32_t pair);
+enum step op_leave(struct running *r, const struct op *op);
+enum step op_reraise(struct running *r, const struct op *op);
 
 /* op_task.c */
 /* The label that expression `x` (or PROGRAM_NONE) gives a task, text or VALUE_NONE; false: raised. */
@@ -62,13 +63,15 @@ void      permit_return(struct running *r, uint32_t slot); /* or asks for it no 
 /* op_retry.c */
 enum step op_retry_begin(struct running *r, const struct op *op);
 enum step op_retry(struct running *r, const struct op *op);
+enum step op_retry_resume(struct running *r, const struct op *op);
 
 /* undo.c */
 enum step op_undo_open(struct running *r, const struct op *op);
 enum step op_undo_add(struct running *r, const struct op *op);
 enum step op_undo_close(struct running *r, const struct op *op);
-/* `exc`: a cancel that came meanwhile, or VALUE_NONE; taken. */
-enum step op_undo_resume(struct running *r, const struct op *op, struct value exc);
+enum step op_undo_resume(struct running *r, const struct op *op);
+/* A cancel, or another exception (taken), comes while undos run. */
+enum step undo_meet(struct running *r, const struct op *op, struct value exc);
 
 /* generator.c */
 enum step op_gen_new(struct running *r, const struct op *op);
@@ -81,5 +84,6 @@ enum step op_join(struct running *r, const struct op *op);
 enum step op_join_resume(struct running *r, const struct op *op);
 enum step op_join_next(struct running *r, const struct op *op);
 enum step op_wait(struct running *r, const struct op *op);
+enum step op_wait_resume(struct running *r, const struct op *op);
 
 #endif

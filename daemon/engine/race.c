@@ -26,6 +26,14 @@ void race_child_done(struct join_run *jr, uint32_t index, struct task *t)
 		join_wake_owner(jr);
 }
 
+/* asyncio.wait() for the losers comes behind whoever listens to a task already. */
+static bool listen_anew(struct running *r, struct join_run *jr, uint32_t index)
+{
+	waiter_remove(r->e, jr->waiters[index]);
+	jr->waiters[index] = waiter_add(r->e, r->j, join_task(jr, index), NULL, jr, index);
+	return jr->waiters[index] != NULL;
+}
+
 /* Cancels who has not ended, each once; false when there is none. */
 static bool cancel_losers(struct running *r, struct join_run *jr)
 {
@@ -39,6 +47,8 @@ static bool cancel_losers(struct running *r, struct join_run *jr)
 			join_set_ended(jr, i); /* its callback is still to come */
 			continue;
 		}
+		if (!(t->sched.obj.flags & TASK_OF_JOIN) && !listen_anew(r, jr, i))
+			return false;
 		jr->losers++;
 		(void)task_cancel(r->e, r->j, t, VALUE_NULL);
 	}

@@ -256,6 +256,7 @@ void task_run_callbacks(struct engine *e, struct job *j, struct task *t)
 
 		t->callbacks = NULL;
 		join_child_done(e, j, jr, t->index, t);
+		after_sibling_done(e, j, jr, t->index, t);
 		sched_release(e, &jr->sched);
 	} else if (t->callbacks != NULL) {
 		last = (struct waiter *)(void *)t->callbacks;

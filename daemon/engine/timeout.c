@@ -112,12 +112,12 @@ enum step op_timeout_end(struct running *r, const struct op *op)
 	bool         is_late;
 
 	if (value_is_none(v))
-		return op_leave(r, op->b);
+		return op_leave(r, op);
 	length = ((struct timeout_run *)(void *)value_obj(v))->length;
 	is_late = is_timed_out(r, (struct timeout_run *)(void *)value_obj(v), op->b);
 	slot_set(r, op->dst, VALUE_NONE);
 	if (!is_late)
-		return op_leave(r, op->b);
+		return op_leave(r, op);
 	slot_set(r, op->b + 1, VALUE_NONE);
 	return raise_text(r, "TimeoutError", "not done within %.9g s", (double)length / 1e9);
 }

@@ -142,20 +142,22 @@ static enum step run_next(struct running *r, const struct op *op)
 	return run_entry(r, op, u, list->at[--list->count]);
 }
 
-enum step op_undo_resume(struct running *r, const struct op *op, struct value exc)
+enum step op_undo_resume(struct running *r, const struct op *op)
 {
-	struct join_run *jr = join_of(r->t->waiting_on);
-
-	if (!value_is_none(exc)) {
-		value_release(&r->e->heap, r->t->result);
-		r->t->result = exc;
-		if (join_task(jr, 0)->sched.obj.state != TASK_DONE) {
-			r->t->sched.obj.state = TASK_JOINING; /* shielded: it goes on waiting */
-			return STEP_WAIT;
-		}
-	}
-	join_leave(r, jr);
+	join_leave(r, join_of(r->t->waiting_on));
 	return run_next(r, op);
+}
+
+enum step undo_meet(struct running *r, const struct op *op, struct value exc)
+{
+	const struct join_run *jr = join_of(r->t->waiting_on);
+
+	value_release(&r->e->heap, r->t->result);
+	r->t->result = exc;
+	if (join_task(jr, 0)->sched.obj.state == TASK_DONE)
+		return op_undo_resume(r, op);
+	r->t->sched.obj.state = TASK_JOINING; /* shielded: it goes on waiting */
+	return STEP_WAIT;
 }
 
 /* --- registering, leaving --- */

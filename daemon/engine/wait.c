@@ -102,3 +102,8 @@ enum step wait_resume(struct running *r, const struct op *op, struct join_run *j
 	slot_set(r, op->dst, out);
 	return STEP_NEXT;
 }
+
+enum step op_wait_resume(struct running *r, const struct op *op)
+{
+	return wait_resume(r, op, join_of(r->t->waiting_on), VALUE_NONE);
+}

@@ -68,9 +68,12 @@ void waiter_call(struct engine *e, struct job *j, struct waiter *w)
 	struct task *awaiter = w->awaiter;
 
 	w->next = w->prev = NULL;
-	if (w->join != NULL)
-		join_child_done(e, j, w->join, w->index, w->on);
-	else if (awaiter != NULL && awaiter->waiting_on == &w->sched)
+	if (w->join != NULL) {
+		if (!(w->sched.obj.flags & WAITER_ONLY_AFTER))
+			join_child_done(e, j, w->join, w->index, w->on);
+		if (!(w->sched.obj.flags & WAITER_NO_AFTER))
+			after_sibling_done(e, j, w->join, w->index, w->on);
+	} else if (awaiter != NULL && awaiter->waiting_on == &w->sched)
 		step_whole(e, j, awaiter);
 	sched_release(e, &w->sched);
 }
