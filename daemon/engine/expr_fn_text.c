@@ -61,7 +61,7 @@ size_t expr_put_char(char out[4], uint32_t point)
 
 bool expr_is_text(const char *bytes, size_t count)
 {
-	const char *end = bytes + count;
+	const char *end = count == 0 ? bytes : bytes + count; /* of nothing, there may be no bytes */
 
 	while (bytes < end) {
 		unsigned char first = (unsigned char)*bytes;
