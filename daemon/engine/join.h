@@ -78,9 +78,6 @@ bool                 join_reserve(struct running *r, struct join_run *jr); /* fo
 /* `t` is the next branch of it, and becomes ready. */
 void                 join_adopt(struct running *r, struct join_run *jr, struct task *t);
 bool                 join_start_timeout(struct running *r, struct join_run *jr);
-bool                 join_listen(struct running *r, struct join_run *jr);
-/* Tasks of others that go on need not tell it any more. */
-void                 join_stop_listening(struct engine *e, struct join_run *jr);
 enum step            join_wait(struct running *r, struct join_run *jr);
 enum step            join_abandon(struct running *r, struct join_run *jr);
 /* Its owner goes on: what it waited for is there. */
@@ -97,6 +94,15 @@ void join_child_done(struct engine *e, struct job *j, struct join_run *jr, uint3
                      struct task *t);
 void join_timed_out(struct engine *e, struct join_run *jr);
 void join_free(struct engine *e, struct join_run *jr);
+
+/* --- listen.c --- */
+
+/* False: no memory. */
+bool join_listen_to(struct running *r, struct join_run *jr, uint32_t index);
+/* To all tasks of others that are its branches, when these have begun. */
+bool join_listen(struct running *r, struct join_run *jr);
+/* Tasks of others that go on need not tell it any more. */
+void join_stop_listening(struct engine *e, struct join_run *jr);
 
 /* --- limit.c --- */
 

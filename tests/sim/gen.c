@@ -2,9 +2,24 @@
 
 #include "tests/sim/gen_inside.h"
 
+#include <stdlib.h>
+
 #define DEPTH_MAX 5
 #define BLOCKS_MAX 17
 #define NODES_MAX 24
+
+struct seeds seeds_asked(uint64_t count)
+{
+	const char  *seed = getenv("SEED"), *seeds = getenv("SEEDS");
+	struct seeds s = { .first = seed != NULL ? strtoull(seed, NULL, 10) : 1 };
+
+	if (seeds != NULL)
+		count = strtoull(seeds, NULL, 10);
+	else if (seed != NULL)
+		count = 1;
+	s.end = s.first + count;
+	return s;
+}
 
 /* Source: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
  * OOPSLA 2014 (SplitMix64). */

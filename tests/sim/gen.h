@@ -16,6 +16,12 @@ struct rng {
 uint64_t rng_next(struct rng *r);
 uint32_t rng_below(struct rng *r, uint32_t n); /* 0 .. n-1 */
 
+/* Which seeds a test runs: 1 to `count`; or from SEED on, SEEDS of them, as the environment says. */
+struct seeds {
+	uint64_t first, end;
+};
+struct seeds seeds_asked(uint64_t count);
+
 /* Appends the JSON of a valid job; it may fail or be cancelled when it runs, but it ends. */
 void gen_job(struct buf *b, struct rng *r);
 /* The same with semaphores, which asyncio's programs have no outside for. It may wait for ever: for

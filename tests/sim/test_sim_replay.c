@@ -87,14 +87,10 @@ static void one_seed(uint64_t seed)
 static void given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript_is_the_same(
 	void **state)
 {
-	const char *first = getenv("SEED");
-	const char *count = getenv("SEEDS");
-	uint64_t    seed = first != NULL ? strtoull(first, NULL, 10) : 1;
-	uint64_t    end = seed + (count != NULL ? strtoull(count, NULL, 10)
-	                                        : (first != NULL ? 1 : SEEDS_DEFAULT));
+	struct seeds seeds = seeds_asked(SEEDS_DEFAULT);
 
 	(void)state;
-	for (; seed < end; seed++)
+	for (uint64_t seed = seeds.first; seed < seeds.end; seed++)
 		one_seed(seed);
 }
 

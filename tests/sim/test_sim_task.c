@@ -190,6 +190,18 @@ static void given_lists_left_in_scratch_slots_when_one_handle_is_awaited_then_it
 		"1");
 }
 
+/* Each task's result holds the last handle of the one before. */
+static void given_a_long_chain_of_handles_when_its_end_is_dropped_then_all_goes(void **state)
+{
+	(void)state;
+	sim_expect_result(
+		"[{\"create_task\": {\"value\": 1}, \"as\": \"t\"}, {\"do\": "
+		"[{\"create_task\": {\"value\": [\"${t}\"]}, \"as\": \"n\"}, {\"sleep\": 0}, "
+		"{\"set\": {\"t\": \"${n}\"}}], \"for\": \"i\", \"in\": "
+		"\"${range(200000)}\"}, {\"set\": {\"t\": 0}}, {\"value\": 1}]",
+		"1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +226,8 @@ int main(void)
 		cmocka_unit_test(given_a_value_that_is_no_handle_when_awaited_then_a_type_error),
 		cmocka_unit_test(
 			given_lists_left_in_scratch_slots_when_one_handle_is_awaited_then_its_result_alone),
+		cmocka_unit_test(
+			given_a_long_chain_of_handles_when_its_end_is_dropped_then_all_goes),
 	};
 
 	return cmocka_run_group_tests_name("task", tests, NULL, NULL);
