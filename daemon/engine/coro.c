@@ -134,7 +134,7 @@ static enum step meet(struct running *r, const struct op *op, struct value exc)
 	if (op->kind == OP_UNDO_ADD || op->kind == OP_UNDO_CLOSE)
 		return undo_meet(r, op, exc);
 	if (op->kind == OP_WITH)
-		permit_return(r, op->dst);
+		with_leave(r, op->dst);
 	value_release(&r->e->heap, t->result);
 	t->result = VALUE_NONE;
 	if (t->waiting_on != NULL && t->waiting_on->obj.type == VALUE_T_JOIN)

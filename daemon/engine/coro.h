@@ -340,10 +340,11 @@ void waiter_free(struct engine *e, struct waiter *w);
 
 /* --- timeout.c, op_with.c, generator.c, undo.c: objects in slots --- */
 
-void              timeout_expired(struct engine *e, struct timeout_run *tr);
-void              permit_granted(struct job *j, uint32_t ticket);
-void              permit_free(struct engine *e, struct permit *p);
-void              timeout_free(struct engine *e, struct timeout_run *tr);
+void timeout_expired(struct engine *e, struct timeout_run *tr);
+void permit_granted(struct job *j, uint32_t ticket);
+void permit_free(struct engine *e, struct permit *p);
+void timeout_leave(struct engine *e, struct timeout_run *tr); /* it does not expire any more */
+void timeout_free(struct engine *e, struct timeout_run *tr);
 /* The generator whose frame `f` is, when its code is one. */
 struct generator *generator_of(struct frame *f);
 /* Its frame has left the task: it never runs again. */

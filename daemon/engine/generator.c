@@ -89,6 +89,24 @@ enum step op_gen_close(struct running *r, const struct op *op)
 	return raise_text(r, "GeneratorExit", "its consumer broke off");
 }
 
+/* A frame that will never go on lets go of what others would see: its deadlines, its permits. */
+static void abandon(struct running *r, struct frame *f)
+{
+	uint32_t count = r->j->program->codes[f->code].slot_count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct value v = f->slots[i];
+
+		if (value_is_type(v, VALUE_T_TIMEOUT))
+			timeout_leave(r->e, (struct timeout_run *)(void *)value_obj(v));
+		else if (value_is_type(v, VALUE_T_PERMIT))
+			permit_return(r, (struct permit *)(void *)value_obj(v));
+		else if (value_is_type(v, VALUE_T_GENERATOR))
+			abandon(r, &((struct generator *)(void *)value_obj(v))->frame);
+	}
+	frame_drop_slots(r->e, r->j->program, f);
+}
+
 /* The value goes to the op of the consumer that asked for it. */
 static enum step yield_to_consumer(struct running *r, struct value v)
 {
@@ -99,6 +117,7 @@ static enum step yield_to_consumer(struct running *r, struct value v)
 	r->t->sched.obj.unused--;
 	op = &r->j->program->ops[r->t->top->pc];
 	if (op->kind == OP_GEN_CLOSE) {
+		abandon(r, &g->frame);
 		generator_end(r->e, g);
 		value_release(&r->e->heap, v);
 		return raise_text(r, "RuntimeError", "async generator ignored GeneratorExit");

@@ -85,18 +85,22 @@ void permit_granted(struct job *j, uint32_t ticket)
 		task_wake(j, p->task);
 }
 
-/* Gives it back, or asks for it no more. */
-void permit_return(struct running *r, uint32_t slot)
+void permit_return(struct running *r, struct permit *p)
 {
-	struct permit *p = (struct permit *)(void *)value_obj(r->t->top->slots[slot]);
-
+	if (p->obj.state == PERMIT_RETURNED)
+		return;
 	p->obj.state = PERMIT_RETURNED;
 	(void)engine_put_permit(r->e, r->j, ENGINE_RELEASE, p);
+}
+
+void with_leave(struct running *r, uint32_t slot)
+{
+	permit_return(r, (struct permit *)(void *)value_obj(r->t->top->slots[slot]));
 	slot_set(r, slot, VALUE_NONE);
 }
 
 enum step op_with_end(struct running *r, const struct op *op)
 {
-	permit_return(r, op->dst);
+	with_leave(r, op->dst);
 	return op_leave(r, op);
 }

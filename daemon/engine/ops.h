@@ -58,7 +58,8 @@ enum step op_timeout_end(struct running *r, const struct op *op);
 /* op_with.c */
 enum step op_with(struct running *r, const struct op *op);
 enum step op_with_end(struct running *r, const struct op *op);
-void      permit_return(struct running *r, uint32_t slot); /* or asks for it no more */
+void      permit_return(struct running *r, struct permit *p); /* or asks for it no more */
+void      with_leave(struct running *r, uint32_t slot);       /* the permit in it */
 
 /* op_retry.c */
 enum step op_retry_begin(struct running *r, const struct op *op);

@@ -15,6 +15,12 @@ static void disarm(struct engine *e, struct timeout_run *tr)
 	tr->sched.obj.flags &= (uint8_t)~TIMEOUT_ARMED;
 }
 
+void timeout_leave(struct engine *e, struct timeout_run *tr)
+{
+	disarm(e, tr);
+	tr->sched.obj.state = TIMEOUT_LEFT;
+}
+
 void timeout_free(struct engine *e, struct timeout_run *tr)
 {
 	disarm(e, tr);
@@ -98,8 +104,7 @@ static bool is_timed_out(struct running *r, struct timeout_run *tr, uint32_t pai
 	const struct value *slots = r->t->top->slots;
 	bool                has_expired = tr->sched.obj.state == TIMEOUT_EXPIRING;
 
-	disarm(r->e, tr);
-	tr->sched.obj.state = TIMEOUT_LEFT;
+	timeout_leave(r->e, tr);
 	return has_expired && task_uncancel(r->t) <= tr->cancels &&
 	       value_as_int(slots[pair]) == LEAVE_RAISE &&
 	       exception_is(slots[pair + 1], "CancelledError");

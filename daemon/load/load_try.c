@@ -8,10 +8,12 @@
 /* Whether an op only moves a constant, or a value from one slot of the compiler's to another. */
 static bool is_move(const struct loader *l, const struct op *op)
 {
-	const struct expr *x = &l->b.exprs.exprs[op->a];
+	const struct expr *x;
 
-	return op->kind == OP_EVAL &&
-	       (x->kind == EXPR_CONST || (x->kind == EXPR_SLOT && value_is_none(x->constant)));
+	if (op->kind != OP_EVAL)
+		return false;
+	x = &l->b.exprs.exprs[op->a];
+	return x->kind == EXPR_CONST || (x->kind == EXPR_SLOT && value_is_none(x->constant));
 }
 
 /* Whether none of the ops since `first` can raise. */
