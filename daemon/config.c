@@ -265,6 +265,7 @@ static void print_help(FILE *out)
 		"Runs coroutines that are handed to it as data, to the end, whatever happens.\n\n"
 		"  --config FILE               read keys from FILE; flags win over it\n"
 		"  --check-config              say whether the daemon could start with this\n"
+		"  --schema                    print a JSON Schema of jobs, for editors\n"
 		"  --version, --help\n\n"
 		"Each of these is also a key of the file, below [" CONFIG_SECTION "]:\n");
 	for (uint32_t i = 0; i < config_key_count(); i++) {
@@ -374,6 +375,8 @@ enum config_action config_load(struct config *c, int argc, char **argv, FILE *ou
 		(void)fputs("gatherd " PACKAGE_VERSION "\n", out);
 		return CONFIG_END;
 	}
+	if (has_word(argc, argv, "--schema"))
+		return CONFIG_SCHEMA;
 	while (f.next < f.count) {
 		if (take_flag(c, &f, &why) != GD_OK)
 			return refuse(err, why.text, CONFIG_EXIT_USAGE, exit_code);

@@ -66,8 +66,9 @@ struct config {
 
 enum config_action {
 	CONFIG_RUN,
-	CONFIG_CHECK, /* --check-config: look at the rest of what start needs, say so, end */
-	CONFIG_END    /* everything is said; exit with `*exit_code` */
+	CONFIG_CHECK,  /* --check-config: look at the rest of what start needs, say so, end */
+	CONFIG_SCHEMA, /* --schema: print the JSON Schema of jobs, end; no configuration was read */
+	CONFIG_END     /* everything is said; exit with `*exit_code` */
 };
 
 /* Reads flags and file. --help and --version go to `out`, words about mistakes to `err`. */

@@ -2,6 +2,7 @@
  * gatherd - durable asyncio in one small daemon: parse, open, run, close in reverse.
  */
 #include "daemon/config.h"
+#include "daemon/load/job_schema.h"
 #include "daemon/log.h"
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
@@ -183,6 +184,20 @@ static int exit_code_of(enum gd_err rc)
 	}
 }
 
+static int print_schema(void)
+{
+	struct buf      b = { 0 };
+	struct gd_error why;
+	int             code = exit_code_of(job_schema_write(&b, &why));
+
+	if (code != EXIT_SUCCESS)
+		(void)fprintf(stderr, "gatherd: %s\n", why.text);
+	else if (fwrite(b.at, 1, b.bytes, stdout) != b.bytes || fflush(stdout) != 0)
+		code = EXIT_FAILED;
+	buf_close(&b);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon d;
@@ -194,6 +209,8 @@ int main(int argc, char **argv)
 	action = config_load(&d.config, argc, argv, stdout, stderr, &code);
 	if (action == CONFIG_END)
 		return code;
+	if (action == CONFIG_SCHEMA)
+		return print_schema();
 	log_open(d.config.is_foreground);
 	log_set_level((enum log_level)atomic_load(&d.config.log_level));
 	json_object_seed(0);

@@ -8,6 +8,7 @@ import sys
 sys.dont_write_bytecode = True
 from harness import (SOURCE, Daemon, Wire, equal, fences, run, test, true)  # noqa: E402
 
+SCHEMA = SOURCE / "proto" / "job.schema.json"
 PROTOCOL = SOURCE / "proto" / "PROTOCOL.md"
 JOBS = SOURCE / "proto" / "JOBS.md"
 KINDS = {"number": (int, float), "text": str, "bool": bool, "list": list, "object": dict,
@@ -120,6 +121,57 @@ def given_the_examples_of_the_job_language_then_each_gives_the_result_below_it()
         got = json.loads(done.stdout)
         expected = json.loads(result)
         equal(got.get("result", got.get("error")), expected, f"JOBS.md:{line}")
+
+
+def operations_of_schema():
+    """Operation -> its options, as the schema describes them."""
+    parts = json.loads(SCHEMA.read_text())["$defs"]
+    found = {}
+    for name in {op for rule in parts["rules"]["oneOf"] for op in rule["required"]}:
+        text = parts["step"]["properties"][name]["description"]
+        options = re.search(r" Options: ([\w, ]+)\.$", text)
+        found[name] = options[1].split(", ") if options else []
+    return found
+
+
+@test
+def given_the_operations_of_the_schema_then_the_table_of_jobs_lists_them_with_their_options():
+    table = re.search(r"^## 2\. Operations\n(.*?)^### ", JOBS.read_text(), re.M | re.S)[1]
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|[^|]*\|$", table, re.M)
+    equal(len(rows), len(dict(rows)), "rows, each with another operation")
+    written = {name: sorted(re.findall(r"`(\w+)`", options)) for name, options in rows}
+    equal(written, {name: sorted(keys) for name, keys in operations_of_schema().items()})
+
+
+@test
+def given_the_operations_of_the_schema_then_each_has_a_section_that_names_its_options():
+    chapter = re.search(r"^## 2\. .*?(?=^## 3\. )", JOBS.read_text(), re.M | re.S)[0]
+    sections = dict(re.findall(r"^### (\w+).*?\n(.*?)(?=^### |\Z)", chapter, re.M | re.S))
+    operations = operations_of_schema()
+    equal(sorted(sections), sorted(operations), "sections")
+    for name, options in operations.items():
+        for option in options:
+            true(f"`{option}`" in sections[name], f"the section of {name} names {option}")
+
+
+@test
+def given_the_modifiers_of_the_schema_then_the_table_of_jobs_has_them():
+    parts = json.loads(SCHEMA.read_text())["$defs"]
+    operations = operations_of_schema()
+    options = {option for options in operations.values() for option in options}
+    table = re.search(r"^## 3\. Modifiers\n(.*?)^`if` beside", JOBS.read_text(), re.M | re.S)[1]
+    written = set(re.findall(r"^\| `(\w+)` \|", table, re.M))
+    known = set(parts["step"]["properties"]) - set(operations)
+    equal(written | {"else"}, known - (options - {"name", "timeout"}))
+    true("`else`" in table, "else beside if")
+
+
+@test
+def given_the_keys_of_the_root_then_the_table_of_jobs_has_those_of_the_schema():
+    root = json.loads(SCHEMA.read_text())["$defs"]["job"]["properties"]
+    table = re.search(r"^\| key \| meaning \|\n(.*?)\n\n", JOBS.read_text(), re.M | re.S)[1]
+    written = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    equal(sorted(written), sorted(k for k, v in root.items() if list(v) != ["$ref"]))
 
 
 @test

@@ -293,6 +293,8 @@ static void given_questions_when_loaded_then_they_are_answered(void **state)
 	assert_int_equal(strncmp(f->out, "gatherd ", 8), 0);
 	load(f, "--check-config");
 	assert_int_equal(f->action, CONFIG_CHECK);
+	load(f, "--schema --config /nowhere");
+	assert_int_equal(f->action, CONFIG_SCHEMA);
 }
 
 static void given_a_changed_file_when_reloaded_then_what_may_change_does(void **state)
