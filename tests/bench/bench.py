@@ -27,6 +27,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # pylint: disable=wrong-import-position
 
 PROGRAMS = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "tests" / "bench"
+SIM_JOBS = PROGRAMS.parent / "conformance" / "sim_jobs"
 ASYNCIO = ["/usr/bin/python3", HERE / "rival_asyncio.py"]
 TICKS = os.sysconf("SC_CLK_TCK")
 US = 1e6
@@ -64,6 +65,7 @@ class Sizes:
         self.single = 50 if quick else 3000
         self.pending = 500 if quick else 1000000
         self.submits = 300 if quick else 60000
+        self.simulated = 100 if quick else 20000
 
 
 class Table:
@@ -263,6 +265,11 @@ class Bench:
                 rate = self.load(daemon.socket, 64, 16, self.sizes.submits, SUBMIT)[0]
                 self.table.put(f"submit with {before:,} pending, a second", "gatherd", rate, True)
 
+    def simulator(self):
+        command = [SIM_JOBS, "speed", 1, self.sizes.simulated]
+        self.table.put("random jobs: simulated seconds, a CPU second", "gatherd",
+                       self.rival(command)[0], True)
+
 
 def answers(socket):
     try:
@@ -295,10 +302,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
-    parser.add_argument("--only", help="one of sleeps, tasks, children, durable, submit")
+    parser.add_argument("--only", help="one of sleeps, tasks, children, durable, submit, simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
-    parts = [bench.sleeps, bench.tasks, bench.children, bench.durable, bench.submit]
+    parts = [bench.sleeps, bench.tasks, bench.children, bench.durable, bench.submit,
+             bench.simulator]
     for part in parts:
         if options.only in (None, part.__name__):
             print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
