@@ -12,7 +12,7 @@ seconds=${FUZZ_SECONDS:-60}
 work=fuzz-build
 instrument='-g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined'
 # A leak or a slow input is a find as much as a crash is.
-limits='-max_len=4096 -timeout=20 -rss_limit_mb=2048'
+limits='-max_len=4096 -timeout=20 -report_slow_units=20 -rss_limit_mb=2048'
 
 if ! command -v "$CLANG" >/dev/null 2>&1; then
 	echo "make fuzz: skipped, there is no $CLANG; on Debian: apt-get install clang"
