@@ -39,11 +39,11 @@ void rpc_message_close(struct rpc_message *m)
 	*m = (struct rpc_message){ 0 };
 }
 
-/* Writes the id as JSON text; false when it is none that we accept. */
-static bool write_id(const json_t *id, char out[RPC_ID_BYTES_MAX + 1])
+/* Writes the id as JSON text. */
+static enum gd_err write_id(const json_t *id, char out[RPC_ID_BYTES_MAX + 1], struct gd_error *why)
 {
 	struct buf b;
-	bool       is_good;
+	bool       is_good, is_out_of_memory;
 
 	buf_init(&b, RPC_ID_BYTES_MAX);
 	if (json_is_string(id))
@@ -57,8 +57,15 @@ static bool write_id(const json_t *id, char out[RPC_ID_BYTES_MAX + 1])
 		memcpy(out, b.at, b.bytes);
 		out[b.bytes] = '\0';
 	}
+	is_out_of_memory = b.failed == GD_NOMEM;
 	buf_close(&b);
-	return is_good;
+	if (is_out_of_memory)
+		return gd_fail(why, GD_NOMEM, "no memory for the id of a request");
+	if (!is_good)
+		return gd_fail(why, GD_INVALID_REQUEST,
+		               "\"id\" is not a text, a whole number or null of at most %u bytes",
+		               RPC_ID_BYTES_MAX);
+	return GD_OK;
 }
 
 static enum gd_err check_envelope(const json_t *entry, struct rpc_request *out,
@@ -99,11 +106,9 @@ enum gd_err rpc_request_at(const struct rpc_message *m, uint32_t index, struct r
 	*out = (struct rpc_request){ .id = RPC_NULL_ID };
 	if (!json_is_object(entry))
 		return gd_fail(why, GD_INVALID_REQUEST, "a request is an object");
-	if (id != NULL && !write_id(id, out->id))
-		return gd_fail(why, GD_INVALID_REQUEST,
-		               "\"id\" is not a text, a whole number or null of at most %u bytes",
-		               RPC_ID_BYTES_MAX);
-	rc = check_envelope(entry, out, why);
+	rc = id == NULL ? GD_OK : write_id(id, out->id, why);
+	if (rc == GD_OK)
+		rc = check_envelope(entry, out, why);
 	if (rc == GD_OK)
 		out->is_notification = id == NULL;
 	return rc;

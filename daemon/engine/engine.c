@@ -452,6 +452,14 @@ struct value_heap *engine_heap(struct engine *e)
 	return &e->heap;
 }
 
+void engine_drop(struct engine *e, uint64_t id)
+{
+	struct job *j = job_find(e, id);
+
+	if (j != NULL)
+		job_drop(e, j);
+}
+
 bool engine_job_info(const struct engine *e, uint64_t id, struct engine_job_info *out)
 {
 	const struct job *j = job_find(e, id);

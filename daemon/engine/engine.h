@@ -89,6 +89,8 @@ GD_NODISCARD enum gd_err engine_step(struct engine *e, const struct engine_in *i
                                      struct engine_outs *outs, struct gd_error *why);
 void                     engine_set_budget(struct engine *e, uint32_t steps);
 bool                     engine_is_behind(const struct engine *e);
+/* The job is gone without a word. Nothing when there is no such job. */
+void                     engine_drop(struct engine *e, uint64_t job);
 /* The soonest deadline; false when there is none. */
 bool                     engine_next_due(const struct engine *e, gd_nsec *due);
 

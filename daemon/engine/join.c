@@ -200,6 +200,8 @@ static bool join_spawn(struct running *r, struct join_run *jr, const struct bran
 	t = task_new(r->e, r->j, br->code, r->t->top->slots);
 	if (t == NULL || (!value_is_none(label) && task_extra(r->e, t) == NULL)) {
 		value_release(&r->e->heap, label);
+		if (t != NULL)
+			task_drop(r->e, r->j, t);
 		return false;
 	}
 	if (!value_is_none(label))

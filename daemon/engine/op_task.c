@@ -40,6 +40,8 @@ enum step op_create_task(struct running *r, const struct op *op)
 	x = t != NULL ? task_extra(e, t) : NULL;
 	if (x == NULL) {
 		value_release(&e->heap, name);
+		if (t != NULL)
+			task_drop(e, r->j, t);
 		return STEP_WAIT;
 	}
 	x->name = name;

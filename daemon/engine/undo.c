@@ -108,8 +108,10 @@ static enum step run_entry(struct running *r, const struct op *op, struct undo_s
 	if (t != NULL && value_is_int48(at[ENTRY_SCOPE_SLOT]))
 		t->frame.slots[value_as_int(at[ENTRY_SCOPE_SLOT])] = value_retain(value_of_obj(u));
 	value_release(&r->e->heap, entry);
-	if (t == NULL)
+	if (t == NULL) {
+		sched_release(r->e, &jr->sched);
 		return STEP_WAIT;
+	}
 	join_adopt(r, jr, t);
 	return join_wait(r, jr);
 }
@@ -178,8 +180,10 @@ enum step op_undo_add(struct running *r, const struct op *op)
 	if (u == NULL)
 		return STEP_NEXT;
 	entry = entry_new(r, op);
-	if (r->e->heap.failed)
+	if (r->e->heap.failed) {
+		value_release(&r->e->heap, entry);
 		return STEP_WAIT;
+	}
 	if (u->obj.state == UNDO_FAILED)
 		return run_entry(r, op, u, entry);
 	u->entries = value_list_append(&r->e->heap, u->entries, entry);
