@@ -34,9 +34,11 @@ struct command {
 	int (*run)(const struct options *o); /* gives an enum client_exit */
 };
 
+int cmd_backup(const struct options *o);
 int cmd_cancel(const struct options *o);
 int cmd_delete(const struct options *o);
 int cmd_events(const struct options *o);
+int cmd_fsck(const struct options *o);
 int cmd_get(const struct options *o);
 int cmd_info(const struct options *o);
 int cmd_list(const struct options *o);

@@ -18,11 +18,26 @@ static bool make_key(char out[2 * KEY_BYTES + 1])
 	return true;
 }
 
+/* A number is one of seconds; what else it is, the daemon decides. NULL: nothing was said. */
+static json_t *make_retain(const struct options *o)
+{
+	json_t *number;
+
+	if (!options_has(o, OPTION_RETAIN))
+		return NULL;
+	number = json_loads(o->retain, JSON_DECODE_ANY, NULL);
+	if (json_is_number(number))
+		return number;
+	json_decref(number);
+	return json_string(o->retain);
+}
+
 static json_t *make_params(const struct options *o, json_t *spec, const char *key)
 {
-	return json_pack("{s:O, s:s, s:s*, s:o*, s:o*}", "spec", spec, "key", key, "title",
+	return json_pack("{s:O, s:s, s:s*, s:o*, s:o*, s:o*}", "spec", spec, "key", key, "title",
 	                 o->title, "args", options_has(o, OPTION_ARG) ? json_incref(o->args) : NULL,
-	                 "labels", options_has(o, OPTION_LABEL) ? json_incref(o->labels) : NULL);
+	                 "labels", options_has(o, OPTION_LABEL) ? json_incref(o->labels) : NULL,
+	                 "retain", make_retain(o));
 }
 
 int submit_read(const struct options *o, struct source *source)

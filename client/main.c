@@ -46,6 +46,14 @@ static const struct command commands[] = {
 	  "0 permits pause it. 1 is what every semaphore has that nobody has put.",
 	  OPTIONS_REACH | OPTION_JSON | OPTION_JSONL, 0, 3, cmd_semaphore },
 	{ "delete", "ID...", "forget jobs that are over", NULL, OPTIONS_REACH, 1, 100, cmd_delete },
+	{ "backup", "FILE", "copy the daemon's database into a new file, while it is in use",
+	  "The copy is one moment, and checked; FILE appears when it is whole. To restore it, put it\n"
+	  "in the place of gatherd.db while no daemon runs; see README.md.",
+	  OPTIONS_REACH, 1, 1, cmd_backup },
+	{ "fsck", "[DIR]", "check the state directory of a daemon that does not run",
+	  "Reads only. Exit code: 0 clean, 1 there are problems, 75 a daemon has it.\n"
+	  "Without DIR the one that gatherd itself would use.",
+	  0, 0, 1, cmd_fsck },
 	{ "ping", "", "see whether the daemon answers", NULL, OPTIONS_REACH | OPTION_JSON, 0, 0,
 	  cmd_ping },
 	{ "info", "", "show what the daemon has to do", NULL, OPTIONS_REACH | OPTION_JSON, 0, 0,

@@ -34,6 +34,8 @@ static const struct option_row rows[] = {
 	{ OPTION_LABEL, OPTION_IS_LIST, AT(labels), "label", "TEXT", "label of the job" },
 	{ OPTION_KEY, OPTION_IS_TEXT, AT(key), "key", "TEXT",
 	  "idempotency key (default: a random one)" },
+	{ OPTION_RETAIN, OPTION_IS_TEXT, AT(retain), "retain", "DURATION",
+	  "how long the job is kept after its end, e.g. 90, 1h30m or 30d" },
 	{ OPTION_STATUS, OPTION_IS_LIST, AT(statuses), "status", "NAME",
 	  "queued, running, completed, failed or cancelled; may be repeated" },
 	{ OPTION_KIND, OPTION_IS_LIST, AT(kinds), "kind", "NAME",

@@ -41,11 +41,12 @@ enum option_bit {
 	OPTION_ROLE = 1 << 21,
 	OPTION_SPEC = 1 << 22,
 	OPTION_OLDEST = 1 << 23,
-	OPTION_EXPIRES = 1 << 24
+	OPTION_EXPIRES = 1 << 24,
+	OPTION_RETAIN = 1 << 25
 };
 
 #define OPTIONS_REACH (OPTION_SOCKET | OPTION_CONNECT | OPTION_TOKEN_FILE | OPTION_RECONNECT)
-#define OPTIONS_JOB (OPTION_ARG | OPTION_TITLE | OPTION_LABEL | OPTION_KEY)
+#define OPTIONS_JOB (OPTION_ARG | OPTION_TITLE | OPTION_LABEL | OPTION_KEY | OPTION_RETAIN)
 
 struct options {
 	unsigned     given; /* bits of what was said */
@@ -56,6 +57,7 @@ struct options {
 	double       timeout;   /* seconds; only where OPTION_TIMEOUT is given */
 	const char  *title;
 	const char  *key;
+	const char  *retain;
 	const char  *path;
 	const char  *reason;
 	const char  *role;

@@ -253,6 +253,7 @@ struct flags {
 	int    count;
 	int    next;
 	bool   is_check;
+	bool   is_fsck;
 };
 
 static void print_help(FILE *out)
@@ -265,6 +266,9 @@ static void print_help(FILE *out)
 		"Runs coroutines that are handed to it as data, to the end, whatever happens.\n\n"
 		"  --config FILE               read keys from FILE; flags win over it\n"
 		"  --check-config              say whether the daemon could start with this\n"
+		"  --accept-rollback           take a database that is older than the one that was here\n"
+		"  --fsck                      read the state directory of a daemon that does not run,\n"
+		"                              say what is in it (exit 1: something is wrong)\n"
 		"  --schema                    print a JSON Schema of jobs, for editors\n"
 		"  --version, --help\n\n"
 		"Each of these is also a key of the file, below [" CONFIG_SECTION "]:\n");
@@ -335,6 +339,14 @@ static enum gd_err take_flag(struct config *c, struct flags *f, struct gd_error 
 		f->is_check = true;
 		return GD_OK;
 	}
+	if (strcmp(word, "--fsck") == 0) {
+		f->is_fsck = true;
+		return GD_OK;
+	}
+	if (strcmp(word, "--accept-rollback") == 0) {
+		c->accepts_rollback = true;
+		return GD_OK;
+	}
 	index = config_key_find(word + 2, chars - 2);
 	if (index < 0)
 		return gd_fail(why, GD_INVALID_PARAMS, "%.80s: there is no such option", word);
@@ -383,6 +395,8 @@ enum config_action config_load(struct config *c, int argc, char **argv, FILE *ou
 	}
 	if (fill(c, &why) != GD_OK)
 		return refuse(err, why.text, CONFIG_EXIT_CONFIG, exit_code);
+	if (f.is_fsck)
+		return CONFIG_FSCK;
 	return f.is_check ? CONFIG_CHECK : CONFIG_RUN;
 }
 

@@ -52,13 +52,20 @@ struct config {
 	char                 token_file[PATH_MAX]; /* "": none, and then `listen` is empty */
 	uint32_t             loops;
 	bool                 is_foreground;
+	bool                 accepts_rollback; /* --accept-rollback, for this one start */
 
 	/* reloadable */
 	_Atomic uint32_t log_level;       /* enum log_level */
 	_Atomic uint32_t max_connections; /* all listeners together */
 	_Atomic uint32_t max_jobs;        /* live ones */
 	_Atomic uint32_t auth_timeout;    /* seconds until a TCP connection has shown its token */
-	_Atomic uint32_t idle_timeout; /* seconds for a message to be complete once it has begun */
+	_Atomic uint32_t idle_timeout;  /* seconds for a message to be complete once it has begun */
+	_Atomic uint32_t retain;        /* seconds that an ended job is kept which did not say */
+	_Atomic uint32_t retain_max;    /* seconds, the most that a job may say */
+	_Atomic uint32_t retain_events; /* seconds */
+	_Atomic uint32_t keep_jobs;     /* ended ones */
+	_Atomic uint32_t keep_events;
+	_Atomic uint32_t keep_mib; /* of the database */
 
 	uint64_t
 		given; /* bit i: key i of the table came from a flag, so a reload leaves it alone */
@@ -67,6 +74,7 @@ struct config {
 enum config_action {
 	CONFIG_RUN,
 	CONFIG_CHECK,  /* --check-config: look at the rest of what start needs, say so, end */
+	CONFIG_FSCK,   /* --fsck: look at the state directory, say what is there, end */
 	CONFIG_SCHEMA, /* --schema: print the JSON Schema of jobs, end; no configuration was read */
 	CONFIG_END     /* everything is said; exit with `*exit_code` */
 };

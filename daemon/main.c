@@ -2,7 +2,9 @@
  * gatherd - durable asyncio in one small daemon: parse, open, run, close in reverse.
  */
 #include "daemon/config.h"
+#include "daemon/fsck/fsck.h"
 #include "daemon/load/job_schema.h"
+#include "daemon/load/json_memory.h"
 #include "daemon/log.h"
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
@@ -46,15 +48,33 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 	loop_stop(pool_loop(d->pool, 0));
 }
 
+/* At the start, and again when the configuration was read again. */
+static void set_retention(struct daemon *d)
+{
+	struct config               *c = &d->config;
+	const struct store_retention bounds = {
+		.jobs_age = atomic_load(&c->retain) * GD_NSEC_PER_SEC,
+		.events_age = atomic_load(&c->retain_events) * GD_NSEC_PER_SEC,
+		.jobs_max = atomic_load(&c->keep_jobs),
+		.events_max = atomic_load(&c->keep_events),
+		.bytes_max = (uint64_t)atomic_load(&c->keep_mib) << 20,
+	};
+
+	store_retain(d->store, &bounds);
+}
+
 static void on_reload(evutil_socket_t number, short what, void *ctx)
 {
 	struct daemon  *d = ctx;
 	struct gd_error why;
+	enum gd_err     rc;
 
 	(void)number;
 	(void)what;
 	notify_reloading();
-	if (config_reload(&d->config, &why) != GD_OK || auth_reload(d->auth, &why) != GD_OK)
+	rc = config_reload(&d->config, &why);
+	set_retention(d);
+	if (rc != GD_OK || auth_reload(d->auth, &why) != GD_OK)
 		log_error("config.refused", "%s; the old configuration stays", why.text);
 	else
 		log_info("config.reloaded", "file=%s", d->config.file);
@@ -110,13 +130,16 @@ static enum gd_err open_store(struct daemon *d, struct gd_error *why)
 {
 	const struct store_config config = { .dir = d->config.state_dir,
 		                             .on_commit = pool_on_commit,
-		                             .ctx = d->pool };
+		                             .ctx = d->pool,
+		                             .on_full = pool_on_full,
+		                             .accepts_rollback = d->config.accepts_rollback };
 	uint64_t                  jobs;
 	enum gd_err               rc = store_open(&config, &d->store, why);
 
 	if (rc != GD_OK)
 		return rc;
 	pool_use_store(d->pool, d->store);
+	set_retention(d);
 	if ((rc = recover_jobs(d->pool, &jobs, why)) != GD_OK)
 		return rc;
 	log_info("daemon.recovered", "jobs=%" PRIu64 " seq=%" PRIu64, jobs, store_seq(d->store));
@@ -198,6 +221,25 @@ static int print_schema(void)
 	return code;
 }
 
+static int look_at_state(const char *dir)
+{
+	uint64_t        problems;
+	struct gd_error why;
+	enum gd_err     rc = fsck_run(dir, stdout, &problems, &why);
+
+	if (rc == GD_OK && fflush(stdout) != 0)
+		rc = gd_fail(&why, GD_SYS, "cannot write to standard output");
+	if (rc == GD_OK)
+		return problems == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	(void)fprintf(stderr, "gatherd: %s\n", why.text);
+	return exit_code_of(rc);
+}
+
+static void stop_without_memory(void)
+{
+	pool_die("daemon.no_memory", NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon d;
@@ -211,8 +253,11 @@ int main(int argc, char **argv)
 		return code;
 	if (action == CONFIG_SCHEMA)
 		return print_schema();
+	if (action == CONFIG_FSCK)
+		return look_at_state(d.config.state_dir);
 	log_open(d.config.is_foreground);
 	log_set_level((enum log_level)atomic_load(&d.config.log_level));
+	json_memory_guard(stop_without_memory);
 	json_object_seed(0);
 	/* Large blocks go back to the system when they are freed. Left alone, glibc keeps more of them
 	 * with every burst: the second million of coroutines would take a quarter more. */

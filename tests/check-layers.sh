@@ -18,6 +18,7 @@ daemon/engine/      | daemon/engine/ proto/base/ | -
 daemon/load/        | daemon/load/ daemon/engine/ proto/base/ | jansson.h
 daemon/store/recover| daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/engine/expr.h daemon/engine/value.h daemon/load/load.h proto/base/ | sqlite3.h pthread.h jansson.h
 daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/engine/expr.h daemon/engine/value.h proto/base/ | sqlite3.h pthread.h
+daemon/fsck/        | daemon/fsck/ daemon/store/ daemon/load/ daemon/engine/engine.h daemon/engine/program.h daemon/engine/value.h proto/base/ | sqlite3.h jansson.h
 daemon/run/         | daemon/run/ daemon/engine/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
 daemon/net/         | daemon/net/ daemon/run/ daemon/load/ daemon/store/store.h daemon/engine/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
 daemon/main.c       | daemon/ proto/ | event2/ pthread.h jansson.h
@@ -120,6 +121,7 @@ self_test_line daemon/net/a.c '"daemon/run/pool.h"' 0
 self_test_line daemon/net/a.c '"daemon/store/writer.h"' 1
 self_test_line client/a.c '"daemon/log.h"' 1
 self_test_line proto/a.c '<sqlite3.h>' 1
+self_test_line daemon/fsck/a.c '"daemon/run/pool.h"' 1
 self_test_line daemon/new/a.c '<sqlite3.h>' 1
 
 if ! layers_check "$top"; then

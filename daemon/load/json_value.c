@@ -1,5 +1,6 @@
 #include "daemon/load/load.h"
 
+#include "daemon/engine/duration.h"
 #include "proto/base/check.h"
 
 static struct value load_list(struct value_heap *h, const json_t *json)
@@ -59,4 +60,20 @@ struct value load_value(struct value_heap *h, const json_t *json)
 		return VALUE_NULL;
 	}
 	CHECK_NEVER("load_value: unknown JSON type");
+}
+
+enum gd_err load_duration(struct value_heap *h, const json_t *json, gd_nsec *out,
+                          struct gd_error *why)
+{
+	struct expr_error error;
+	struct value      v;
+	bool              is_good;
+
+	if (!json_is_number(json) && !json_is_string(json))
+		return gd_fail(why, GD_INVALID_PARAMS,
+		               "a duration is seconds or text such as \"7d\"");
+	v = load_value(h, json);
+	is_good = duration_of_value(v, out, &error);
+	value_release(h, v);
+	return is_good ? GD_OK : gd_fail(why, GD_INVALID_PARAMS, "%s", error.message);
 }

@@ -42,6 +42,9 @@ GD_NODISCARD enum gd_err load_args(struct value_heap *h, const struct program *p
                                    struct load_problems *problems, struct gd_error *why);
 
 /* A JSON value as a value, new reference; VALUE_NONE when memory ends (h->failed). */
-struct value load_value(struct value_heap *h, const json_t *json);
+struct value             load_value(struct value_heap *h, const json_t *json);
+/* A length of time: a number of seconds, or text such as "1h30m". Errors: GD_INVALID_PARAMS. */
+GD_NODISCARD enum gd_err load_duration(struct value_heap *h, const json_t *json, gd_nsec *out,
+                                       struct gd_error *why);
 
 #endif

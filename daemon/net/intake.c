@@ -25,6 +25,23 @@ static void read_loop(struct intake *in, const struct request *r, struct rpc_par
 		          (unsigned)pool->count);
 }
 
+/* 0 is the store's word for "as long as any other": whoever says 0 gets the least above it. */
+static void read_retain(struct intake *in, const struct request *r, struct rpc_params *p)
+{
+	uint32_t        max = atomic_load(&r->desk->net->config->retain_max);
+	const json_t   *retain = NULL;
+	struct gd_error why;
+
+	if (!rpc_any(p, "retain", &retain))
+		return;
+	if (load_duration(engine_heap(r->desk->loop->engine), retain, &in->retain, &why) != GD_OK)
+		rpc_fault(p, "/retain", "%s", why.text);
+	else if (in->retain < 0 || in->retain / GD_NSEC_PER_SEC > max)
+		rpc_fault(p, "/retain", "from 0 to %u seconds", (unsigned)max);
+	else if (in->retain == 0)
+		in->retain = 1;
+}
+
 void intake_read(struct intake *in, struct request *r, struct rpc_params *p, bool takes_many)
 {
 	const json_t *ignored;
@@ -42,8 +59,7 @@ void intake_read(struct intake *in, struct request *r, struct rpc_params *p, boo
 	read_loop(in, r, p);
 	if (rpc_any(p, "priority", &ignored))
 		rpc_fault(p, "/priority", "\"priority\" is not in this version");
-	if (rpc_any(p, "retain", &ignored))
-		rpc_fault(p, "/retain", "\"retain\" is not in this version");
+	read_retain(in, r, p);
 	if ((in->spec != NULL) == (in->specs != NULL))
 		rpc_fault(p, "", takes_many ? "give either spec or specs" : "give a spec");
 	if (in->specs != NULL && json_array_size(in->specs) == 0)
@@ -61,9 +77,9 @@ enum gd_err intake_admit(const struct request *r, uint32_t count, struct gd_erro
 	if (jobs + count > max)
 		return gd_fail(why, GD_LIMIT, "%llu jobs live here, and at most %u may",
 		               (unsigned long long)jobs, (unsigned)max);
-	if (submit_is_refused(net->pool) || loop_is_choked(r->desk->loop))
+	if (loop_is_choked(r->desk->loop))
 		return gd_fail(why, GD_UNAVAILABLE, "the disk is behind; try again");
-	return GD_OK;
+	return submit_admit(net->pool, why);
 }
 
 /* --- programs --- */
@@ -182,6 +198,7 @@ enum gd_err intake_submit(const struct intake *in, const struct request *r, stru
 		                .key = text_of(in->key),
 		                .title = text_of(in->title),
 		                .start_at = in->start_at,
+		                .retain = in->retain,
 		                .spec = { d->spec_text.at, d->spec_text.bytes } };
 
 	s.labels = labels_text(in, &labels);

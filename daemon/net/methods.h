@@ -39,6 +39,7 @@ const struct method *method_at(uint32_t index);     /* NULL: past the last one *
 		{ "labels", "{\"type\":[\"array\",\"string\"],\"items\":{\"type\":\"string\"}}", \
 		  false },                                                                       \
 		{ "start_at", "{\"type\":[\"number\",\"string\"]}", false },                     \
+		{ "retain", "{\"type\":[\"number\",\"string\"]}", false },                       \
 	{                                                                                        \
 		"loop", "{\"type\":[\"integer\",\"string\"]}", false                             \
 	}
@@ -56,6 +57,11 @@ void method_job_run(struct request *r, struct rpc_params *p);
 /* methods_cancel.c */
 void method_job_cancel(struct request *r, struct rpc_params *p);
 void method_job_delete(struct request *r, struct rpc_params *p);
+/* methods_backup.c */
+void method_backup_start(struct request *r, struct rpc_params *p);
+void method_backup_status(struct request *r, struct rpc_params *p);
+void method_backup_read(struct request *r, struct rpc_params *p);
+void method_backup_end(struct request *r, struct rpc_params *p);
 /* methods_read.c */
 void method_job_get(struct request *r, struct rpc_params *p);
 void method_job_list(struct request *r, struct rpc_params *p);

@@ -127,7 +127,7 @@ static bool on_first_page(struct stream *s, const struct store_read *read)
 		reply_not_found(r, read->job);
 	} else if (read->outcome != GD_OK) {
 		reply_why(r, &read->why);
-	} else if (stream_cursor(s) + 1 < read->oldest) {
+	} else if (read->is_expired) {
 		reply_expired(r, read);
 	} else {
 		reply_subscribed(r, stream_name(s), stream_cursor(s));

@@ -112,6 +112,11 @@ static void take_look(struct loop *l, struct inbox_msg *m)
 	uint64_t     job = look->read->read.job;
 
 	_Static_assert(offsetof(struct look, msg) == 0, "a look begins with its message");
+	/* On a full disk that may take long: then the row is all there is to tell. */
+	if (!loop_is_settled(l) && store_is_full(l->pool->store)) {
+		send_back(l, look);
+		return;
+	}
 	look->is_live = engine_job_info(l->engine, job, &look->info);
 	if (look->is_live && look->has_tasks)
 		(void)engine_write_stack(l->engine, job, STACK_ROWS_MAX, &look->stack);

@@ -99,7 +99,7 @@ static void take_page(struct loop *l, struct loop_read *read, void *ctx)
 	p->is_reading = false;
 	if (p->request == NULL) {
 		free_poller(p);
-	} else if (read->read.outcome != GD_OK || p->after + 1 < read->read.oldest) {
+	} else if (read->read.outcome != GD_OK || read->read.is_expired) {
 		p->request->let_go = NULL;
 		refuse(p->request, &read->read);
 		forget(p);

@@ -100,6 +100,7 @@ static void take_page(struct loop *l, struct loop_read *r, void *ctx)
 {
 	struct stream *s = ctx;
 	struct peer   *p = s->peer; /* lives on, unless the stream has ended */
+	bool           is_first;
 	uint64_t       next;
 
 	(void)l;
@@ -109,8 +110,14 @@ static void take_page(struct loop *l, struct loop_read *r, void *ctx)
 		store_read_free(&r->read);
 		return;
 	}
-	/* Otherwise not GD_OK: a job was deleted under its reader, or the store has failed. */
-	if (!is_welcome(s, &r->read) || r->read.outcome != GD_OK) {
+	is_first = s->is_first;
+	/* Otherwise not GD_OK: a job went under its reader, or the store has failed. */
+	if (!is_welcome(s, &r->read) || r->read.outcome != GD_OK ||
+	    (r->read.is_expired && !is_first)) {
+		/* A reader was too slow for the log. Whoever comes again with the same cursor is told
+		 * what is left; a gap without a word would be a lie. job.run asks for its job. */
+		if (!is_first && (r->read.outcome == GD_OK || s->user.on_first != NULL))
+			peer_close_when_written(p);
 		stream_end(s);
 		store_read_free(&r->read);
 		return;

@@ -1,10 +1,12 @@
 #include "daemon/run/apply.h"
 
+#include "daemon/log.h"
 #include "daemon/run/permits.h"
 #include "daemon/run/pool.h"
 #include "proto/base/check.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 void apply_write_time(struct buf *b, gd_nsec time)
 {
@@ -136,7 +138,8 @@ static struct text render(struct loop *l, const struct engine_out *out, struct t
 
 static bool is_unsent(const struct loop *l, const struct live_job *job)
 {
-	return job->unsent != NULL && l->open != NULL && job->group == l->open_number;
+	return !job->is_replayed && job->u.unsent != NULL && l->open != NULL &&
+	       job->v.group == l->open_number;
 }
 
 static void note_begin(struct loop *l, struct live_job *job, gd_nsec time)
@@ -145,8 +148,8 @@ static void note_begin(struct loop *l, struct live_job *job, gd_nsec time)
 
 	job->is_begun = true;
 	if (is_unsent(l, job)) {
-		job->unsent->status = JOB_RUNNING;
-		job->unsent->started = time;
+		job->u.unsent->status = JOB_RUNNING;
+		job->u.unsent->started = time;
 		return;
 	}
 	r = new_record(l, RECORD_STARTED, job->id);
@@ -173,10 +176,10 @@ static void note_end(struct loop *l, struct live_job *job, const struct engine_o
 	struct record  *r;
 
 	if (is_unsent(l, job)) {
-		job->unsent->status = status;
-		job->unsent->ended = out->time;
-		job->unsent->result = result;
-		job->unsent->error = error;
+		job->u.unsent->status = status;
+		job->u.unsent->ended = out->time;
+		job->u.unsent->result = result;
+		job->u.unsent->error = error;
 	} else {
 		r = new_record(l, RECORD_ENDED, job->id);
 		r->u.change.status = status;
@@ -189,15 +192,110 @@ static void note_end(struct loop *l, struct live_job *job, const struct engine_o
 	jobs_remove(&l->jobs, job);
 }
 
+/* --- replay --- */
+
+static const char *reason_name(enum quarantine_reason reason)
+{
+	switch (reason) {
+	case QUARANTINE_SPEC:
+		return "spec";
+	case QUARANTINE_JOURNAL:
+		return "journal";
+	case QUARANTINE_NONDETERMINISTIC:
+		return "nondeterministic";
+	case QUARANTINE_CRASH:
+		return "crash";
+	}
+	CHECK_NEVER("reason_name: unknown reason");
+}
+
+void apply_quarantine(struct loop *l, uint64_t job, uint32_t last_ordinal,
+                      enum quarantine_reason reason, const char *words)
+{
+	struct live_job *live = jobs_find(&l->jobs, job);
+	gd_nsec          now = loop_now(l);
+	struct record   *ended = new_record(l, RECORD_ENDED, job);
+	struct record   *event = new_record(l, RECORD_EVENT, job);
+	struct buf      *b = &l->scratch;
+	size_t           data_at;
+	struct text      body;
+
+	buf_clear(b);
+	apply_begin_body(b, job, EVENT_JOB_FAILED, now);
+	buf_add_text(b, ",\"data\":");
+	data_at = b->bytes;
+	buf_add_text(b, "{\"type\":\"Quarantined\",\"message\":");
+	buf_add_json_string(b, words, strlen(words));
+	buf_addf(b, ",\"path\":\"\",\"data\":{\"reason\":\"%s\"}}", reason_name(reason));
+	if (b->failed != GD_OK)
+		out_of_memory();
+	body = kept(l->open, b->at, b->bytes);
+	ended->u.change.status = JOB_FAILED;
+	ended->u.change.time = now;
+	ended->u.change.error = (struct text){ body.at + data_at, body.bytes - data_at };
+	event->u.event = (struct event){
+		.job = job, .ordinal = last_ordinal + 1, .kind = EVENT_JOB_FAILED, .body = body
+	};
+	log_error("job.quarantined", "job=%" PRIu64 " reason=%s %s", job, reason_name(reason),
+	          words);
+	engine_drop(l->engine, job);
+	permits_forget(l, job, now);
+	if (live != NULL)
+		jobs_remove(&l->jobs, live);
+	l->has_quarantined = true;
+}
+
+/* False: the replay has come to another place than the one that is stored. */
+static bool is_same_way(struct loop *l, struct live_job *job, const struct engine_out *out)
+{
+	struct text path = { 0 };
+	bool        is_same;
+
+	if (!job->is_replayed || out->ordinal < job->u.past.from)
+		return true;
+	if (out->path != PROGRAM_NONE) {
+		buf_clear(&l->scratch);
+		buf_add_json_string(&l->scratch, l->outs.paths.at + out->path, out->path_bytes);
+		if (l->scratch.failed != GD_OK)
+			out_of_memory();
+		path = (struct text){ l->scratch.at, l->scratch.bytes };
+	}
+	job->v.sum = store_event_sum(job->v.sum, event_of(out->kind), path);
+	if (out->ordinal < job->stored_ordinal)
+		return true;
+	is_same = job->v.sum == job->u.past.sum;
+	job->is_replayed = false; /* it has caught up */
+	job->u.unsent = NULL;
+	job->v.group = 0;
+	return is_same;
+}
+
+/* True: it was stored, and seen, before the restart; or the job is over here. */
+static bool is_replayed(struct loop *l, struct live_job *job, const struct engine_out *out)
+{
+	bool is_stored = out->ordinal <= job->stored_ordinal;
+
+	/* Whatever came out before an input was stored before it, unless no event is left. */
+	if (is_stored ? is_same_way(l, job, out) : l->replay_left == 0 || job->stored_ordinal == 0)
+		return is_stored;
+	apply_quarantine(
+		l, job->id, job->stored_ordinal, QUARANTINE_NONDETERMINISTIC,
+		"its replay takes another way than what is stored; nothing more of it runs");
+	return true;
+}
+
 static void apply(struct loop *l, const struct engine_out *out)
 {
 	struct live_job *job = jobs_find(&l->jobs, out->job);
 	struct record   *r;
 	struct text      body, data;
 
-	CHECK(job != NULL);
-	if (out->ordinal <= job->stored_ordinal)
-		return; /* a replay: it was stored, and seen, before the restart */
+	if (job == NULL) {
+		CHECK(l->has_quarantined);
+		return;
+	}
+	if (is_replayed(l, job, out))
+		return;
 	if (loop_group(l) == NULL)
 		out_of_memory();
 	if (out->kind == ENGINE_JOB_STARTED && !job->is_begun)
@@ -212,17 +310,20 @@ static void apply(struct loop *l, const struct engine_out *out)
 	};
 }
 
+static void obey(struct loop *l, const struct engine_out *out)
+{
+	if (out->kind == ENGINE_WANT_NOW)
+		loop_want_now(l, out->job);
+	else if (out->kind != ENGINE_ACQUIRE && out->kind != ENGINE_RELEASE)
+		apply(l, out);
+	else if (!l->has_quarantined || jobs_find(&l->jobs, out->job) != NULL)
+		permits_apply(l, out);
+}
+
 void apply_outs(struct loop *l)
 {
-	for (uint32_t i = 0; i < l->outs.count; i++) {
-		const struct engine_out *out = &l->outs.at[i];
-
-		if (out->kind == ENGINE_WANT_NOW)
-			loop_want_now(l, out->job);
-		else if (out->kind == ENGINE_ACQUIRE || out->kind == ENGINE_RELEASE)
-			permits_apply(l, out);
-		else
-			apply(l, out);
-	}
+	l->has_quarantined = false;
+	for (uint32_t i = 0; i < l->outs.count; i++)
+		obey(l, &l->outs.at[i]);
 	engine_outs_clear(l->engine, &l->outs);
 }

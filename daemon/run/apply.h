@@ -14,6 +14,18 @@
 void apply_outs(struct loop *l);
 /* The event job.queued, ordinal 0. */
 void apply_queued(struct loop *l, uint64_t job, gd_nsec time);
+/* Why a job cannot be replayed. */
+enum quarantine_reason {
+	QUARANTINE_SPEC,             /* this version does not take its stored spec or arguments */
+	QUARANTINE_JOURNAL,          /* what is stored of it is not what this version can read */
+	QUARANTINE_NONDETERMINISTIC, /* its replay takes another way than it took */
+	QUARANTINE_CRASH             /* its replay ends the daemon */
+};
+/* The job is over: failed, with an error that says why. Nothing more of it runs; what it holds of
+ * semaphores goes to others. It need not be among the live ones. `last_ordinal` is that of its last
+ * stored event. */
+void apply_quarantine(struct loop *l, uint64_t job, uint32_t last_ordinal,
+                      enum quarantine_reason reason, const char *words);
 /* The members that every event begins with: time, job, kind. */
 void apply_begin_body(struct buf *b, uint64_t job, enum event_kind kind, gd_nsec time);
 /* Seconds since the epoch, as short as they are exact: 1893456000.25 */

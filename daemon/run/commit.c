@@ -2,6 +2,7 @@
 
 #include "daemon/run/pool.h"
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static void take_commit(struct loop *l, struct inbox_msg *m)
 
 	_Static_assert(offsetof(struct commit_note, msg) == 0, "a note begins with its message");
 	free(note);
+	GD_FAILPOINT("run.before_release");
 	if (c->outcome != GD_OK) {
 		for (struct store_group *g = c->groups; g != NULL; g = g->next)
 			if (g->loop == l->index)
@@ -39,6 +41,7 @@ static void take_commit(struct loop *l, struct inbox_msg *m)
 			release_group(l, g, c->outcome);
 	}
 	l->hooks.on_commit_end(l->hooks.ctx, c);
+	GD_FAILPOINT("run.after_release");
 	store_commit_release(c);
 }
 

@@ -4,6 +4,7 @@
 #include "daemon/run/submit.h"
 #include "daemon/store/journal.h"
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <string.h>
 
@@ -24,6 +25,7 @@ static void journal(struct loop *l, struct live_job *job, const struct engine_in
 	r->u.input.bytes.bytes = l->scratch.bytes;
 	r->u.input.number = ++job->inputs;
 	r->u.input.time = in->time;
+	GD_FAILPOINT("run.input_journaled");
 }
 
 bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended,

@@ -12,14 +12,27 @@
 
 struct job_start;
 
+/* What the replay of a job is compared with; see apply.c. */
+struct job_past {
+	uint32_t from; /* ordinal of the first output that is compared; 0: none is */
+	uint32_t sum;  /* store_event_sum() of those that were stored, from there on */
+};
+
 struct live_job {
-	uint64_t          id;     /* 0: an empty row */
-	struct store_job *unsent; /* its RECORD_JOB, borrowed; good while `group` is open */
+	uint64_t id; /* 0: an empty row */
+	union {
+		struct store_job *unsent; /* its RECORD_JOB, borrowed; good while `group` is open */
+		struct job_past   past;   /* instead, while it is_replayed */
+	} u;
 	struct job_start *start; /* a job with a key that waits for its commit; owned by submit.c */
-	uint32_t          group; /* number of the open group when the job came */
-	uint32_t          stored_ordinal; /* outputs up to this one were stored before a restart */
-	uint32_t          inputs;         /* journaled so far */
-	bool              is_begun;       /* status running is stored, or on its way */
+	union {
+		uint32_t group; /* number of the open group when the job came */
+		uint32_t sum;   /* while it is_replayed: of what the replay has put out so far */
+	} v;
+	uint32_t stored_ordinal; /* outputs up to this one were stored before a restart */
+	uint32_t inputs;         /* journaled so far */
+	bool     is_begun;       /* status running is stored, or on its way */
+	bool     is_replayed;    /* not all that was stored has come out again */
 };
 
 struct jobs {

@@ -5,6 +5,7 @@
 #include "daemon/run/pool.h"
 #include "daemon/run/submit.h"
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -171,6 +172,7 @@ static void hand_over(struct loop *l)
 	l->open = NULL;
 	l->unsynced_bytes += g->arena.bytes;
 	store_submit(l->pool->store, g);
+	GD_FAILPOINT("run.handed_over");
 }
 
 bool loop_is_settled(const struct loop *l)
@@ -219,7 +221,9 @@ static void run_engine(struct loop *l)
 	gd_nsec          due = GD_NSEC_NEVER;
 
 	l->is_busy = false;
-	if (loop_is_choked(l)) {
+	/* On a full disk jobs rest as they are: no sleep ends early, and what they would do next could
+	 * not be kept. */
+	if (loop_is_choked(l) || store_is_full(l->pool->store)) {
 		arm(l, GD_NSEC_NEVER); /* the commit that ends it wakes us */
 		return;
 	}
@@ -247,6 +251,7 @@ void loop_turn(struct loop *l)
 	atomic_store_explicit(&l->job_count, l->jobs.count, memory_order_relaxed);
 	hand_over(l);
 	l->hooks.on_turn_end(l->hooks.ctx);
+	GD_FAILPOINT("run.replied");
 	l->is_busy = l->is_busy || l->open != NULL; /* reading on has made more */
 }
 

@@ -64,13 +64,15 @@ struct loop {
 	struct store_group  *open; /* what this turn produced; NULL: nothing yet */
 	uint32_t             open_number;
 	size_t               unsynced_bytes;
-	struct buf           scratch; /* for one rendering at a time */
-	struct loop_hooks    hooks;
-	uint64_t             ended_job; /* the last job that ended here, and how */
-	enum job_status      ended_status;
-	bool                 is_stopping;
-	bool                 is_busy;   /* work is left: do not sleep */
-	_Atomic uint32_t     job_count; /* of `jobs`, for others to read */
+	uint32_t   replay_left;     /* stored inputs that the job under replay has still to get */
+	bool       has_quarantined; /* some outputs at hand may be of a job that is gone */
+	struct buf scratch;         /* for one rendering at a time */
+	struct loop_hooks hooks;
+	uint64_t          ended_job; /* the last job that ended here, and how */
+	enum job_status   ended_status;
+	bool              is_stopping;
+	bool              is_busy;   /* work is left: do not sleep */
+	_Atomic uint32_t  job_count; /* of `jobs`, for others to read */
 };
 
 GD_NODISCARD enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool,

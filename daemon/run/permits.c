@@ -70,6 +70,37 @@ void permits_apply(struct loop *l, const struct engine_out *out)
 	outbox_add(g->outbox, &w->item);
 }
 
+/* In the arena of its group. */
+struct farewell {
+	struct outbox_item item;
+	uint64_t           job;
+	gd_nsec            time;
+};
+
+static void release_farewell(struct loop *l, struct outbox_item *item, enum gd_err outcome)
+{
+	const struct farewell *f = (struct farewell *)(void *)item;
+
+	_Static_assert(offsetof(struct farewell, item) == 0, "a farewell begins with its item");
+	if (outcome == GD_OK)
+		semaphores_forget(l->pool->semaphores, f->job, f->time);
+}
+
+void permits_forget(struct loop *l, uint64_t job, gd_nsec time)
+{
+	struct store_group *g;
+	struct farewell    *f;
+
+	if (semaphores_is_rebuilding(l->pool->semaphores)) {
+		semaphores_forget(l->pool->semaphores, job, time);
+		return;
+	}
+	if ((g = loop_group(l)) == NULL || (f = arena_alloc(&g->arena, sizeof *f)) == NULL)
+		out_of_memory();
+	*f = (struct farewell){ .item.release = release_farewell, .job = job, .time = time };
+	outbox_add(g->outbox, &f->item);
+}
+
 /* --- and back --- */
 
 struct grant {

@@ -22,4 +22,7 @@ void permits_apply(struct loop *l, const struct engine_out *out);
 /* A semaphores_grant_fn; `pool` is the struct pool. */
 void permits_grant(void *pool, uint64_t job, uint32_t ticket, gd_nsec time);
 
+/* The job is gone, with all its claims. */
+void permits_forget(struct loop *l, uint64_t job, gd_nsec time);
+
 #endif

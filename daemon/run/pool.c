@@ -5,6 +5,7 @@
 #include "daemon/run/permits.h"
 #include "daemon/run/semaphores.h"
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -106,6 +107,7 @@ void pool_drain(struct pool *p)
 {
 	bool is_any = true;
 
+	GD_FAILPOINT("run.stopping");
 	/* A message may send another one on; each was asked for before, so this ends. */
 	while (is_any) {
 		is_any = false;
@@ -145,6 +147,16 @@ void pool_on_commit(void *pool, struct store_commit *c)
 	atomic_store(&c->refs, p->count);
 	for (uint32_t i = 0; i < p->count; i++)
 		commit_post(&p->at[i].loop, c);
+}
+
+void pool_on_full(void *pool, const struct gd_error *why)
+{
+	(void)pool;
+	if (why != NULL)
+		log_error("store.full",
+		          "%s; jobs rest and new ones are refused until there is room", why->text);
+	else
+		log_info("store.has_room", "jobs go on");
 }
 
 static void take_ping(struct loop *l, struct inbox_msg *m)

@@ -63,8 +63,9 @@ static inline struct loop *pool_loop_of(struct pool *p, uint64_t job)
 uint64_t pool_take_id(struct pool *p, uint32_t loop);
 uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes);
 uint64_t pool_job_count(const struct pool *p);
-/* For store_config.on_commit: on the writer thread. */
+/* For store_config: on the writer thread. */
 void     pool_on_commit(void *pool, struct store_commit *c);
+void     pool_on_full(void *pool, const struct gd_error *why);
 
 /* True when every loop has answered since the last call and the writer has moved; asks again.
  * Main thread. */

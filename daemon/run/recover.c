@@ -6,10 +6,13 @@
 #include "daemon/run/submit.h"
 #include "daemon/store/journal.h"
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DEATHS_MAX 3u /* of the daemon, in a row, while it replayed the same job */
 
 struct walk {
 	struct pool *pool;
@@ -68,58 +71,36 @@ static enum gd_err args_of(struct loop *l, const struct program *p, struct text 
 	return rc;
 }
 
-/* A job that cannot run here: it ends as failed, and says why. */
-static enum gd_err fail_job(struct loop *l, const struct store_job *job, uint32_t last_ordinal,
-                            const struct gd_error *cause)
+/* Whether the job is still there, and can take more. */
+static bool is_live(const struct loop *l, uint64_t job)
 {
-	struct store_group *g = loop_group(l);
-	struct record      *ended = g == NULL ? NULL : store_group_add(g, RECORD_ENDED, job->id);
-	struct record      *event = g == NULL ? NULL : store_group_add(g, RECORD_EVENT, job->id);
-	gd_nsec             now = loop_now(l);
-	struct buf         *b = &l->scratch;
-	size_t              data_at;
-	char               *at;
-
-	if (ended == NULL || event == NULL)
-		return GD_NOMEM;
-	buf_clear(b);
-	apply_begin_body(b, job->id, EVENT_JOB_FAILED, now);
-	buf_add_text(b, ",\"data\":");
-	data_at = b->bytes;
-	buf_add_text(b, "{\"type\":\"InternalError\",\"message\":");
-	buf_add_json_string(b, cause->text, strlen(cause->text));
-	buf_add_text(b, ",\"path\":\"\"}");
-	if (b->failed != GD_OK || (at = arena_copy(&g->arena, b->at, b->bytes)) == NULL)
-		return GD_NOMEM;
-	ended->u.change.status = JOB_FAILED;
-	ended->u.change.time = now;
-	ended->u.change.error = (struct text){ at + data_at, b->bytes - data_at };
-	event->u.event = (struct event){ .job = job->id,
-		                         .ordinal = last_ordinal + 1,
-		                         .kind = EVENT_JOB_FAILED,
-		                         .body = { at, b->bytes } };
-	log_warn("recover.job_failed", "job=%" PRIu64 " %s", job->id, cause->text);
-	return GD_OK;
+	return jobs_find(&l->jobs, job) != NULL;
 }
 
-static enum gd_err replay_inputs(struct loop *l, uint64_t job, const struct store_input *inputs,
-                                 uint32_t count, struct gd_error *why)
+static enum gd_err replay_inputs(struct loop *l, const struct store_job *job, uint32_t last_ordinal,
+                                 const struct store_input *inputs, uint32_t count,
+                                 struct gd_error *why)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		struct engine_in in = { .job = job, .message = VALUE_NULL };
+	for (uint32_t i = 0; i < count && is_live(l, job->id); i++) {
+		struct engine_in in = { .job = job->id, .message = VALUE_NULL };
 		enum gd_err      rc;
 
 		rc = journal_decode(engine_heap(l->engine), inputs[i].bytes.at,
 		                    inputs[i].bytes.bytes, &in, why);
+		if (rc == GD_STORE) {
+			apply_quarantine(l, job->id, last_ordinal, QUARANTINE_JOURNAL, why->text);
+			return GD_OK;
+		}
 		if (rc != GD_OK)
 			return rc;
-		in.job = job;
+		in.job = job->id;
 		if (in.time > l->now) /* the clock went back: what has happened, has happened */
 			l->now = in.time;
+		l->replay_left = count - i - 1;
 		loop_step(l, &in);
 		/* Behind the step: what asked for it may come out in the same one. */
-		if (in.kind == ENGINE_GRANT)
-			semaphores_hold(l->pool->semaphores, job, in.ticket);
+		if (in.kind == ENGINE_GRANT && is_live(l, job->id))
+			semaphores_hold(l->pool->semaphores, job->id, in.ticket);
 		value_release(engine_heap(l->engine), in.message);
 	}
 	return GD_OK;
@@ -137,11 +118,17 @@ static enum gd_err replay(struct loop *l, const struct store_job *job, uint32_t 
 	live = jobs_add(&l->jobs, job->id);
 	live->stored_ordinal = last_ordinal;
 	live->inputs = input_count;
+	live->is_replayed = job->past.from != 0;
+	if (live->is_replayed)
+		live->u.past = (struct job_past){ job->past.from, job->past.sum };
 	live->is_begun = job->status == JOB_RUNNING;
+	l->replay_left = input_count;
 	/* Accepted with a key, and the daemon ended before it began: it begins now. */
 	submit_begin(l, job->id, program, args, job->title,
 	             job->started != 0 ? job->started : loop_now(l));
-	return replay_inputs(l, job->id, inputs, input_count, why);
+	rc = replay_inputs(l, job, last_ordinal, inputs, input_count, why);
+	l->replay_left = 0;
+	return rc;
 }
 
 static enum gd_err take_job(void *ctx, const struct store_job *job, uint32_t last_ordinal,
@@ -154,6 +141,11 @@ static enum gd_err take_job(void *ctx, const struct store_job *job, uint32_t las
 	struct value   *args = NULL;
 	enum gd_err     rc;
 
+	if (job->past.deaths >= DEATHS_MAX) {
+		apply_quarantine(l, job->id, last_ordinal, QUARANTINE_CRASH,
+		                 "the daemon ended each time it replayed this job");
+		return GD_OK;
+	}
 	rc = program_of(l, job->spec, &program, why);
 	if (rc == GD_OK)
 		rc = args_of(l, program, job->args, &args, why);
@@ -163,8 +155,10 @@ static enum gd_err take_job(void *ctx, const struct store_job *job, uint32_t las
 			value_release(engine_heap(l->engine), args[i]);
 		free(args);
 		walk->count++;
+		GD_FAILPOINT("run.job_replayed");
 	} else if (rc == GD_INVALID_SPEC) {
-		rc = fail_job(l, job, last_ordinal, why);
+		apply_quarantine(l, job->id, last_ordinal, QUARANTINE_SPEC, why->text);
+		rc = GD_OK;
 	}
 	program_release(program);
 	return rc;
@@ -214,5 +208,6 @@ enum gd_err recover_jobs(struct pool *p, uint64_t *count, struct gd_error *why)
 		atomic_store(&l->job_count, l->jobs.count);
 	}
 	*count = walk.count;
+	GD_FAILPOINT("run.all_replayed");
 	return rc;
 }

@@ -263,18 +263,10 @@ enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t tick
 	return GD_OK;
 }
 
-void semaphores_release(struct semaphores *t, uint64_t job, uint32_t ticket, gd_nsec time)
+static void give_up(struct semaphores *t, struct claim *c, gd_nsec time)
 {
-	struct claim     *c;
-	struct semaphore *s;
+	struct semaphore *s = c->of;
 
-	lock(t);
-	c = claim_find(t, job, ticket);
-	if (c == NULL) {
-		unlock(t);
-		return;
-	}
-	s = c->of;
 	if (c->is_held)
 		s->held--;
 	else
@@ -284,6 +276,29 @@ void semaphores_release(struct semaphores *t, uint64_t job, uint32_t ticket, gd_
 		s->latest = time;
 	serve(t, s);
 	drop_if_idle(t, s);
+}
+
+void semaphores_release(struct semaphores *t, uint64_t job, uint32_t ticket, gd_nsec time)
+{
+	struct claim *c;
+
+	lock(t);
+	c = claim_find(t, job, ticket);
+	if (c != NULL)
+		give_up(t, c, time);
+	unlock(t);
+}
+
+void semaphores_forget(struct semaphores *t, uint64_t job, gd_nsec time)
+{
+	lock(t);
+	for (uint32_t i = 0; i < t->claim_room; i++) {
+		for (struct claim *c = t->claims[i], *next; c != NULL; c = next) {
+			next = c->chain;
+			if (c->job == job)
+				give_up(t, c, time);
+		}
+	}
 	unlock(t);
 }
 

@@ -51,6 +51,9 @@ GD_NODISCARD enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, 
 /* Gives a permit back, or asks for it no more. An unknown claim is none. */
 void semaphores_release(struct semaphores *t, uint64_t job, uint32_t ticket, gd_nsec time);
 
+/* The job is no more: all its claims, as if each had been released. Cost: O(all claims). */
+void semaphores_forget(struct semaphores *t, uint64_t job, gd_nsec time);
+
 struct semaphore_state {
 	struct text name; /* good until the call that gave it returns */
 	uint32_t    permits;

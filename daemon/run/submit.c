@@ -4,6 +4,7 @@
 #include "daemon/run/inputs.h"
 #include "daemon/run/pool.h"
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -29,9 +30,13 @@ static _Noreturn void out_of_memory(void)
 	pool_die("loop.no_memory", &why);
 }
 
-bool submit_is_refused(const struct pool *p)
+enum gd_err submit_admit(const struct pool *p, struct gd_error *why)
 {
-	return store_queued(p->store) > SUBMIT_QUEUE_MAX;
+	if (store_is_full(p->store))
+		return gd_fail(why, GD_UNAVAILABLE, "the storage is full; try again");
+	if (store_queued(p->store) > SUBMIT_QUEUE_MAX)
+		return gd_fail(why, GD_UNAVAILABLE, "the disk is behind; try again");
+	return GD_OK;
 }
 
 /* --- arguments --- */
@@ -115,6 +120,7 @@ static void release_start(struct loop *l, struct outbox_item *item, enum gd_err 
 	enum job_status  status;
 
 	CHECK(job != NULL && job->start == start);
+	GD_FAILPOINT("run.key_durable");
 	job->start = NULL;
 	if (outcome != GD_OK || start->record->outcome != GD_OK || start->record->existing != 0) {
 		jobs_remove(&l->jobs, job);
@@ -192,6 +198,7 @@ static struct record *record_job(struct loop *l, const struct submission *s, gd_
 	job->args = kept(&g->arena, s->args_text);
 	job->loop = l->index;
 	job->submitted = now;
+	job->retain = s->retain;
 	/* With a key and no start_at the clock starts after the commit: 0, "not yet". */
 	if (s->start_at > now)
 		job->started = s->start_at;
@@ -217,14 +224,15 @@ enum gd_err submit_here(struct loop *l, const struct submission *s, struct gd_er
 	if ((rc = make_args(l, s, &args, why)) != GD_OK)
 		return rc;
 	record = record_job(l, s, now);
+	GD_FAILPOINT("run.accepted");
 	job = jobs_add(&l->jobs, s->id);
 	atomic_store_explicit(&l->job_count, l->jobs.count, memory_order_relaxed);
 	if (s->key.at != NULL) {
 		start_when_durable(l, job, s, record, args);
 		return GD_OK;
 	}
-	job->unsent = record->u.submit;
-	job->group = l->open_number;
+	job->u.unsent = record->u.submit;
+	job->v.group = l->open_number;
 	submit_begin(l, s->id, s->program, args, record->u.submit->title,
 	             record->u.submit->started);
 	free_args(l, s->program, args);

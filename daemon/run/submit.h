@@ -27,6 +27,7 @@ struct submission {
 	struct text     spec;
 	struct text     args_text; /* JSON object; NULL: none */
 	gd_nsec         start_at;  /* 0: at once */
+	gd_nsec         retain;    /* as in struct store_job */
 };
 
 /* Memory that ends half-way ends the process, see loop_step(). Errors, with nothing done:
@@ -37,8 +38,9 @@ GD_NODISCARD enum gd_err submit_here(struct loop *l, const struct submission *s,
  * full). What follows is seen in the commits. */
 GD_NODISCARD enum gd_err submit_elsewhere(struct loop *to, const struct submission *s,
                                           struct gd_error *why);
-/* True when the store is too far behind to take jobs in. Any thread. */
-bool                     submit_is_refused(const struct pool *p);
+/* Whether the store can take jobs in. Errors: GD_UNAVAILABLE, it is too far behind or the disk is
+ * full. Any thread. */
+GD_NODISCARD enum gd_err submit_admit(const struct pool *p, struct gd_error *why);
 
 /* A job with a key that waits for its commit: it is cancelled as soon as it has started. */
 void submit_cancel_waiting(struct job_start *start);

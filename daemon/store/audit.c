@@ -15,16 +15,23 @@
 #define PAGE_BYTES_USUAL 4096u
 #define COMMITS_IN_GOOD_FAITH 1
 
+struct sum {
+	uint32_t at[2];
+	bool     is_big_endian; /* the words that go in */
+};
+
 struct walk {
 	FILE         *file;
-	bool          is_big_endian;
+	struct sum    sum; /* of everything up to here */
 	uint32_t      page_bytes;
-	uint32_t      sum[2]; /* of everything up to here */
 	unsigned char salt[8];
 	bool          has_salt;
 	bool          is_broken;    /* a checksum or salt did not fit; from then on only counted */
 	uint64_t      good_bytes;   /* before that */
-	uint64_t      commits_lost; /* behind it */
+	uint64_t      commits;      /* in there */
+	uint64_t      bytes;        /* in all */
+	uint64_t      commits_lost; /* there and behind it */
+	bool          is_flipped;   /* what did not fit is one bit away from whole */
 	unsigned char frame[FRAME_HEADER_BYTES + PAGE_BYTES_MAX];
 };
 
@@ -38,19 +45,23 @@ static uint32_t get_little(const unsigned char *at)
 	return (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
 }
 
+static uint32_t get_word(const unsigned char *at, bool is_big_endian)
+{
+	return is_big_endian ? get_big(at) : get_little(at);
+}
+
 /* SQLite's running sum over pairs of words. */
-static void sum_up(struct walk *w, const unsigned char *at, size_t count)
+static void sum_up(struct sum *sum, const unsigned char *at, size_t count)
 {
 	for (size_t i = 0; i < count; i += 8) {
-		w->sum[0] += w->sum[1] + (w->is_big_endian ? get_big(at + i) : get_little(at + i));
-		w->sum[1] += w->sum[0] +
-		             (w->is_big_endian ? get_big(at + i + 4) : get_little(at + i + 4));
+		sum->at[0] += sum->at[1] + get_word(at + i, sum->is_big_endian);
+		sum->at[1] += sum->at[0] + get_word(at + i + 4, sum->is_big_endian);
 	}
 }
 
-static bool is_sum(const struct walk *w, const unsigned char *at)
+static bool is_sum(const struct sum *sum, const unsigned char *at)
 {
-	return get_big(at) == w->sum[0] && get_big(at + 4) == w->sum[1];
+	return get_big(at) == sum->at[0] && get_big(at + 4) == sum->at[1];
 }
 
 static bool is_page_size(uint32_t bytes)
@@ -58,44 +69,175 @@ static bool is_page_size(uint32_t bytes)
 	return bytes >= PAGE_BYTES_MIN && bytes <= PAGE_BYTES_MAX && (bytes & (bytes - 1)) == 0;
 }
 
+/* --- one bit away from whole --- */
+
+/* A flipped bit adds to the sum, or takes away from it, a power of two times what its word counts
+ * for at the end. So one look at each bit tells whether one of them explains the difference. */
+static uint32_t bits_between(const unsigned char *a, const unsigned char *b, uint32_t count)
+{
+	uint32_t bits = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		bits += (uint32_t)__builtin_popcount((unsigned)(a[i] ^ b[i]));
+	return bits;
+}
+
+/* The bit of a word whose flip turns a sum that is off by `gap` into the one that was meant; `share`
+ * is what the word counts for. -1: none. */
+static int find_bit(uint32_t word, const uint32_t share[2], const uint32_t gap[2])
+{
+	for (int bit = 0; bit < 32; bit++) {
+		uint32_t change = UINT32_C(1) << bit;
+
+		if ((word & change) != 0)
+			change = UINT32_C(0) - change;
+		if (share[0] * change == gap[0] && share[1] * change == gap[1])
+			return bit;
+	}
+	return -1;
+}
+
+/* Where the word stands in a frame: the sum covers its first eight bytes and its page. */
+static unsigned char *word_at(unsigned char *frame, uint32_t index)
+{
+	return index < 2 ? frame + (size_t)index * 4
+	                 : frame + FRAME_HEADER_BYTES + (size_t)(index - 2) * 4;
+}
+
+static bool mend_word(unsigned char *at, const uint32_t share[2], const uint32_t gap[2],
+                      bool is_big_endian)
+{
+	int bit = find_bit(get_word(at, is_big_endian), share, gap);
+	int byte;
+
+	if (bit < 0)
+		return false;
+	byte = is_big_endian ? 3 - bit / 8 : bit / 8;
+	at[byte] = (unsigned char)(at[byte] ^ 1u << bit % 8);
+	return true;
+}
+
+/* From the last pair of words to the first; a pair counts for more the more follow it, in the
+ * manner of Fibonacci numbers. */
+static bool mend_sum(unsigned char *frame, uint32_t words, const uint32_t gap[2],
+                     bool is_big_endian)
+{
+	uint32_t first[2] = { 1, 1 };
+	uint32_t second[2] = { 0, 1 };
+
+	for (uint32_t i = words; i >= 2; i -= 2) {
+		if (mend_word(word_at(frame, i - 1), second, gap, is_big_endian) ||
+		    mend_word(word_at(frame, i - 2), first, gap, is_big_endian))
+			return true;
+		first[0] += first[1];
+		first[1] += first[0];
+		second[0] += second[1];
+		second[1] += second[0];
+	}
+	return false;
+}
+
+static bool mend_frame(unsigned char *frame, uint32_t page_bytes, const unsigned char salt[8],
+                       const struct sum *before)
+{
+	struct sum sum = *before;
+	uint32_t   gap[2];
+	uint32_t   salt_bits = bits_between(frame + 8, salt, 8);
+
+	sum_up(&sum, frame, 8);
+	sum_up(&sum, frame + FRAME_HEADER_BYTES, page_bytes);
+	gap[0] = get_big(frame + 16) - sum.at[0];
+	gap[1] = get_big(frame + 20) - sum.at[1];
+	if (gap[0] == 0 && gap[1] == 0 && salt_bits == 1) {
+		memcpy(frame + 8, salt, 8);
+		return true;
+	}
+	if (salt_bits != 0)
+		return false;
+	if (__builtin_popcount(get_big(frame + 16) ^ sum.at[0]) +
+	            __builtin_popcount(get_big(frame + 20) ^ sum.at[1]) ==
+	    1)
+		return true; /* in the sum itself, which nobody reads after us */
+	return mend_sum(frame, 2 + page_bytes / 4, gap, before->is_big_endian);
+}
+
+static bool is_header(const unsigned char *header)
+{
+	struct sum sum = { .is_big_endian = (header[3] & 1) != 0 };
+
+	sum_up(&sum, header, 24);
+	return (get_big(header) & ~1u) == MAGIC && is_page_size(get_big(header + 8)) &&
+	       is_sum(&sum, header + 24);
+}
+
+static bool is_header_flipped(const unsigned char header[32])
+{
+	unsigned char copy[HEADER_BYTES];
+
+	memcpy(copy, header, sizeof copy);
+	for (uint32_t bit = 0; bit < HEADER_BYTES * 8; bit++) {
+		copy[bit / 8] = (unsigned char)(copy[bit / 8] ^ 1u << bit % 8);
+		if (is_header(copy))
+			return true;
+		copy[bit / 8] = header[bit / 8];
+	}
+	return false;
+}
+
+/* --- the walk --- */
+
 /* A damaged header hides the whole log; then the first frame tells which ones belong together. */
 static void take_header(struct walk *w, const unsigned char *header)
 {
 	w->page_bytes = get_big(header + 8);
-	w->is_big_endian = (header[3] & 1) != 0;
-	sum_up(w, header, 24);
-	if ((get_big(header) & ~1u) == MAGIC && is_page_size(w->page_bytes) &&
-	    is_sum(w, header + 24)) {
+	w->sum.is_big_endian = (header[3] & 1) != 0;
+	sum_up(&w->sum, header, 24);
+	if (is_header(header)) {
 		memcpy(w->salt, header + 16, sizeof w->salt);
 		w->has_salt = true;
 		w->good_bytes = HEADER_BYTES;
 		return;
 	}
 	w->is_broken = true;
+	w->is_flipped = is_header_flipped(header);
 	if (!is_page_size(w->page_bytes))
 		w->page_bytes = PAGE_BYTES_USUAL;
+}
+
+/* False: it does not follow from what stands before it. Then it is mended when one bit is all that
+ * is wrong with it, so that it can be counted for what it was. */
+static bool check_frame(struct walk *w)
+{
+	const struct sum before = w->sum;
+	unsigned char   *frame = w->frame;
+
+	sum_up(&w->sum, frame, 8);
+	sum_up(&w->sum, frame + FRAME_HEADER_BYTES, w->page_bytes);
+	if (memcmp(frame + 8, w->salt, sizeof w->salt) == 0 && get_big(frame) != 0 &&
+	    is_sum(&w->sum, frame + 16))
+		return true;
+	w->is_flipped = mend_frame(frame, w->page_bytes, w->salt, &before);
+	return false;
 }
 
 static void take_frame(struct walk *w)
 {
 	const unsigned char *frame = w->frame;
-	bool                 is_ours;
 
 	if (!w->has_salt) {
 		memcpy(w->salt, frame + 8, sizeof w->salt);
 		w->has_salt = true;
 	}
-	is_ours = memcmp(frame + 8, w->salt, sizeof w->salt) == 0;
 	if (!w->is_broken) {
-		sum_up(w, frame, 8);
-		sum_up(w, frame + FRAME_HEADER_BYTES, w->page_bytes);
-		w->is_broken = !is_ours || get_big(frame) == 0 || !is_sum(w, frame + 16);
-		if (!w->is_broken)
+		if (check_frame(w)) {
 			w->good_bytes += FRAME_HEADER_BYTES + w->page_bytes;
-		return;
+			w->commits += get_big(frame + 4) != 0;
+			return;
+		}
+		w->is_broken = true;
 	}
 	/* The size of the database stands only in the last frame of a transaction. */
-	if (is_ours && get_big(frame + 4) != 0)
+	if (memcmp(frame + 8, w->salt, sizeof w->salt) == 0 && get_big(frame + 4) != 0)
 		w->commits_lost++;
 }
 
@@ -104,13 +246,17 @@ static enum gd_err walk_file(struct walk *w, const char *path, struct gd_error *
 	unsigned char header[HEADER_BYTES];
 
 	if (fread(header, sizeof header, 1, w->file) == 1) {
+		w->bytes = sizeof header;
 		take_header(w, header);
-		while (fread(w->frame, FRAME_HEADER_BYTES + w->page_bytes, 1, w->file) == 1)
+		while (fread(w->frame, FRAME_HEADER_BYTES + w->page_bytes, 1, w->file) == 1) {
+			w->bytes += FRAME_HEADER_BYTES + w->page_bytes;
 			take_frame(w);
+		}
 	}
 	if (ferror(w->file))
 		return gd_fail_sys(why, errno, "cannot read %s", path);
-	if (w->commits_lost > COMMITS_IN_GOOD_FAITH)
+	/* What a crash cuts off is never one bit away from whole. */
+	if (w->commits_lost > (w->is_flipped ? 0 : COMMITS_IN_GOOD_FAITH))
 		return gd_fail(why, GD_STORE,
 		               "%s is damaged at byte %llu, with %llu commits behind; restore "
 		               "a backup, or lose them: truncate -s %llu",
@@ -120,20 +266,30 @@ static enum gd_err walk_file(struct walk *w, const char *path, struct gd_error *
 	return GD_OK;
 }
 
-enum gd_err audit_wal(const char *path, struct gd_error *why)
+enum gd_err audit_read(const char *path, struct audit_report *report, struct gd_error *why)
 {
 	struct walk *w = calloc(1, sizeof *w);
 	enum gd_err  rc = GD_OK;
 
+	*report = (struct audit_report){ 0 };
 	if (w == NULL)
 		return gd_fail(why, GD_NOMEM, "%s: out of memory", path);
 	w->file = fopen(path, "rbe");
 	if (w->file != NULL) {
 		rc = walk_file(w, path, why);
 		(void)fclose(w->file);
+		*report = (struct audit_report){ w->bytes, w->commits, w->good_bytes,
+			                         w->commits_lost };
 	} else if (errno != ENOENT) {
 		rc = gd_fail_sys(why, errno, "cannot open %s", path);
 	}
 	free(w);
 	return rc;
+}
+
+enum gd_err audit_wal(const char *path, struct gd_error *why)
+{
+	struct audit_report report;
+
+	return audit_read(path, &report, why);
 }

@@ -5,7 +5,8 @@
  * stands behind it and says nothing. That is right for a commit that was cut off by a crash, which
  * nobody was told of. But every commit waits for the sync of the one before it, so at most one can
  * stand behind such a place in good faith; where there are more, the disk has lost what was
- * promised.
+ * promised. It has also where a single flipped bit is all that is wrong: a write that was cut off
+ * looks otherwise.
  *
  * Cost: one pass over the file. Threads: none.
  * Source: https://www.sqlite.org/fileformat2.html, section 4.
@@ -15,6 +16,18 @@
 
 #include "proto/base/err.h"
 
+#include <stdint.h>
+
+struct audit_report {
+	uint64_t bytes;        /* of the file; 0: there is none */
+	uint64_t commits;      /* whole ones */
+	uint64_t good_bytes;   /* up to the end of what can be read */
+	uint64_t commits_lost; /* behind that */
+};
+
+/* Fills `report` also with GD_STORE. Otherwise as audit_wal(). */
+GD_NODISCARD enum gd_err audit_read(const char *path, struct audit_report *report,
+                                    struct gd_error *why);
 /* GD_OK also when there is no such file. GD_STORE: acknowledged commits would be lost; the words
  * name the place. GD_SYS, GD_NOMEM. The file is only read, and must not be open in SQLite. */
 GD_NODISCARD enum gd_err audit_wal(const char *path, struct gd_error *why);

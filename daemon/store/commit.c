@@ -1,5 +1,7 @@
 #include "daemon/store/inside.h"
 
+#include "proto/base/failpoint.h"
+
 #include <string.h>
 
 static enum gd_err run_plain(struct store *s, enum sql which, struct gd_error *why)
@@ -11,32 +13,31 @@ static enum gd_err run_plain(struct store *s, enum sql which, struct gd_error *w
 
 static enum gd_err put_state(struct store *s, struct gd_error *why)
 {
-	const struct state_row *row = &s->row;
-	struct bind             b;
+	struct state_row *row = &s->row;
+	struct bind       b = db_bind(&s->db, SQL_STATE_PUT);
 
-	if (memcmp(row, &s->tx.before, sizeof *row) == 0)
-		return GD_OK;
-	b = db_bind(&s->db, SQL_STATE_PUT);
+	row->commits++;
 	bind_u64(&b, row->next_job);
 	bind_u64(&b, row->seq);
 	for (int i = 0; i < STATUS_COUNT; i++)
 		bind_u64(&b, row->jobs[i]);
+	bind_u64(&b, row->commits);
 	return db_run(&s->db, &b, why);
 }
 
-static enum gd_err write_groups(struct store *s, struct store_group *groups, struct gd_error *why)
+static enum gd_err write_groups(struct store *s, void *ctx, struct gd_error *why)
 {
 	enum gd_err rc = GD_OK;
 
-	for (struct store_group *g = groups; rc == GD_OK && g != NULL; g = g->next)
+	for (struct store_group *g = ctx; rc == GD_OK && g != NULL; g = g->next)
 		rc = records_write(s, g, why);
 	if (rc == GD_OK)
 		rc = event_rows_flush(s, why);
 	if (rc == GD_OK)
 		rc = event_rows_scrub(s, why);
 	if (rc == GD_OK)
-		rc = put_state(s, why);
-	return rc;
+		rc = event_log_mark(s, why);
+	return rc == GD_OK ? expiry_flush(s, why) : rc;
 }
 
 static void transaction_reset(struct transaction *tx)
@@ -45,6 +46,8 @@ static void transaction_reset(struct transaction *tx)
 	job_map_clear(&tx->gone);
 	buf_clear(&tx->scrub);
 	chunk_clear(&tx->chunk);
+	buf_clear(&tx->ended.ids);
+	tx->ended.count = 0;
 }
 
 void transaction_close(struct transaction *tx)
@@ -53,6 +56,8 @@ void transaction_close(struct transaction *tx)
 	job_map_close(&tx->gone);
 	buf_close(&tx->scrub);
 	buf_close(&tx->again);
+	buf_close(&tx->ended.ids);
+	buf_close(&tx->leaving);
 	chunk_close(&tx->chunk);
 }
 
@@ -65,29 +70,91 @@ static bool has_records(const struct store_group *groups)
 	return false;
 }
 
-/* A COMMIT that failed may still be on the disk: whatever comes back now would be a guess, so the
- * sync is not tried again and nothing more is written. SQLite may have rolled back by itself. */
-static void commit_once(struct store *s, struct store_group *groups)
+/* Before anybody is told. */
+static void note_last_commit(struct store *s)
+{
+	struct last_commit now = store_last_commit(s);
+
+	last_commit_note(&s->last, &now);
+}
+
+/* One try. SQLite may have rolled back by itself. */
+enum gd_err transaction_run(struct store *s, transaction_body *body, void *ctx,
+                            struct gd_error *why)
 {
 	enum gd_err rc;
 
 	s->tx.before = s->row;
 	transaction_reset(&s->tx);
-	rc = run_plain(s, SQL_BEGIN, &s->failure);
+	rc = run_plain(s, SQL_BEGIN, why);
+	GD_FAILPOINT("store.begun");
 	if (rc == GD_OK)
-		rc = write_groups(s, groups, &s->failure);
+		rc = body(s, ctx, why);
 	if (rc == GD_OK)
-		rc = run_plain(s, SQL_COMMIT, &s->failure);
+		rc = put_state(s, why);
+	GD_FAILPOINT("store.written");
+	if (rc == GD_OK)
+		rc = run_plain(s, SQL_COMMIT, why);
+	GD_FAILPOINT("store.committed");
 	if (rc != GD_OK && sqlite3_get_autocommit(s->db.link) == 0)
 		(void)run_plain(s, SQL_ROLLBACK, NULL);
+	if (rc == GD_OK)
+		note_last_commit(s);
+	return rc;
+}
+
+/* As if the try had not been, so that the next one does all of it again and comes to the same
+ * numbers. What it has put into s->voided stays: it will be put there again. */
+void transaction_forget(struct store *s)
+{
+	s->row = s->tx.before;
+	(void)!retention_load(s, &s->failure);
+}
+
+static void forget_try(struct store *s, struct store_group *groups)
+{
+	transaction_forget(s);
+	for (struct store_group *g = groups; g != NULL; g = g->next) {
+		for (struct record *r = g->first; r != NULL; r = r->next) {
+			r->outcome = GD_OK;
+			r->existing = 0;
+			r->existing_seq = 0;
+		}
+	}
+}
+
+/* A COMMIT that failed may still be on the disk: whatever comes back now would be a guess, so the
+ * sync is not tried again and nothing more is written. Only a full disk says what has happened:
+ * nothing. Then the log starts over where it can, since overwriting it needs no room. */
+static void try_commit(struct store *s, struct store_commit *c)
+{
+	bool is_whole = false;
+
+	for (;;) {
+		if (transaction_run(s, write_groups, c->groups, &c->why) == GD_OK) {
+			c->why.code = GD_OK;
+			return;
+		}
+		if (!db_is_without_room(&c->why) || sqlite3_get_autocommit(s->db.link) == 0) {
+			s->failure = c->why;
+			return;
+		}
+		forget_try(s, c->groups);
+		if (s->failure.code != GD_OK || is_whole || s->db.wal_pages == 0 ||
+		    db_checkpoint(&s->db, SQLITE_CHECKPOINT_PASSIVE, &is_whole, &s->failure) !=
+		            GD_OK ||
+		    !is_whole)
+			return;
+	}
 }
 
 void commit_groups(struct store *s, struct store_commit *c)
 {
 	uint64_t seq_before = s->row.seq;
 
+	c->why.code = GD_OK;
 	if (s->failure.code == GD_OK && has_records(c->groups))
-		commit_once(s, c->groups);
+		try_commit(s, c);
 	c->first_seq = seq_before + 1;
 	if (s->failure.code != GD_OK) {
 		c->outcome = GD_DURABILITY_UNKNOWN;
@@ -95,7 +162,7 @@ void commit_groups(struct store *s, struct store_commit *c)
 		c->last_seq = seq_before;
 		return;
 	}
-	c->outcome = GD_OK;
+	c->outcome = c->why.code == GD_OK ? GD_OK : GD_UNAVAILABLE;
 	c->last_seq = s->row.seq;
 	atomic_store(&s->seq, s->row.seq);
 }

@@ -2,10 +2,13 @@
 
 #include "proto/base/check.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DB_VALUE_BYTES_MAX (64 << 20)
 #define DB_SQL_BYTES_MAX (16 << 10)
+#define DB_URI_BYTES 8192
 #define DB_BUSY_MSEC 2000 /* for someone who looks into the file while we start */
 
 static const char *const sql_texts[SQL_COUNT] = {
@@ -20,6 +23,10 @@ enum gd_err db_fail(struct db *db, struct gd_error *why, const char *doing)
 
 	if ((rc & 0xff) == SQLITE_NOMEM)
 		return gd_fail(why, GD_NOMEM, "%s: out of memory", doing);
+	if (rc == SQLITE_FULL)
+		return gd_fail_sys(why, ENOSPC, "%s", doing);
+	if (rc == SQLITE_IOERR_WRITE && sqlite3_system_errno(db->link) == EDQUOT)
+		return gd_fail_sys(why, EDQUOT, "%s", doing);
 	return gd_fail(why, GD_STORE, "%s: %s (SQLite %d)", doing, sqlite3_errmsg(db->link), rc);
 }
 
@@ -60,19 +67,60 @@ static enum gd_err harden(struct db *db, struct gd_error *why)
 	               why);
 }
 
-enum gd_err db_open(struct db *db, const char *path, struct gd_error *why)
+static enum gd_err open_link(struct db *db, const char *path, int mode, struct gd_error *why)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-	                  SQLITE_OPEN_EXRESCODE;
+	const int   flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
 	enum gd_err rc;
 
 	*db = (struct db){ 0 };
-	if (sqlite3_open_v2(path, &db->link, flags, NULL) != SQLITE_OK) {
+	if (sqlite3_open_v2(path, &db->link, flags | mode, NULL) != SQLITE_OK) {
 		rc = db_fail(db, why, path);
 		db_close(db);
 		return rc;
 	}
 	rc = harden(db, why);
+	if (rc != GD_OK)
+		db_close(db);
+	return rc;
+}
+
+enum gd_err db_open(struct db *db, const char *path, struct gd_error *why)
+{
+	return open_link(db, path, SQLITE_OPEN_READWRITE, why);
+}
+
+/* A file name as SQLite's kind of URI; false when it does not fit. */
+static bool write_uri(char *out, size_t room, const char *path)
+{
+	int at = snprintf(out, room, "file:");
+
+	for (; *path != '\0' && at >= 0 && (size_t)at + 4 < room; path++)
+		at += snprintf(out + at, room - (size_t)at,
+		               strchr("?#%", *path) == NULL ? "%c" : "%%%02x",
+		               (unsigned char)*path);
+	if (*path != '\0' || at < 0 || (size_t)at + sizeof "?immutable=1" > room)
+		return false;
+	memcpy(out + at, "?immutable=1", sizeof "?immutable=1");
+	return true;
+}
+
+/* A file that says WAL gets an empty one as soon as it is opened in the usual way. */
+enum gd_err db_open_to_read(struct db *db, const char *path, bool has_wal, struct gd_error *why)
+{
+	char        uri[DB_URI_BYTES];
+	enum gd_err rc;
+
+	if (has_wal) {
+		rc = db_open(db, path, why);
+		if (rc == GD_OK)
+			rc = db_lock(db, why);
+	} else if (write_uri(uri, sizeof uri, path)) {
+		rc = open_link(db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, why);
+	} else {
+		return gd_fail(why, GD_STORE, "%.100s...: too long a name", path);
+	}
+	if (rc == GD_OK)
+		rc = db_exec(db, "PRAGMA query_only = ON", why);
 	if (rc != GD_OK)
 		db_close(db);
 	return rc;
@@ -95,11 +143,17 @@ static enum gd_err check_modes(struct db *db, struct gd_error *why)
 }
 
 /* The lock comes before the WAL: then SQLite keeps the index of the WAL in memory, and no file for
- * it exists that another process could spoil. The size limit holds when the WAL starts over. */
+ * it exists that another process could spoil. */
+enum gd_err db_lock(struct db *db, struct gd_error *why)
+{
+	return db_exec(db, "PRAGMA locking_mode = EXCLUSIVE", why);
+}
+
+/* The size limit holds when the WAL starts over. */
 enum gd_err db_use_wal(struct db *db, struct gd_error *why)
 {
 	enum gd_err rc = db_exec(db,
-	                         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+	                         "PRAGMA journal_mode = WAL;"
 	                         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
 	                         "PRAGMA journal_size_limit = 16777216",
 	                         why);
@@ -245,14 +299,24 @@ struct text row_blob(const struct bind *b, int column)
 	return (struct text){ at, (size_t)sqlite3_column_bytes(b->statement, column) };
 }
 
-bool db_checkpoint(struct db *db, int mode)
+bool db_is_without_room(const struct gd_error *why)
+{
+	return why->code == GD_SYS && (why->sys == ENOSPC || why->sys == EDQUOT);
+}
+
+static bool is_of_sync(int rc)
+{
+	return rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
+}
+
+enum gd_err db_checkpoint(struct db *db, int mode, bool *is_whole, struct gd_error *why)
 {
 	int total = 0;
 	int done = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db->link, NULL, mode, &total, &done);
 
-	if (sqlite3_wal_checkpoint_v2(db->link, NULL, mode, &total, &done) != SQLITE_OK ||
-	    done < total)
-		return false;
-	db->wal_pages = 0;
-	return true;
+	*is_whole = rc == SQLITE_OK && done >= total;
+	if (*is_whole)
+		db->wal_pages = 0;
+	return is_of_sync(rc) ? db_fail(db, why, "checkpoint") : GD_OK;
 }

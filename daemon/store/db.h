@@ -32,7 +32,13 @@ struct db {
 /* Opens an existing file, which may be empty, and hardens the connection; nothing is read or
  * written yet. After an error `db` is closed. Errors: GD_STORE, GD_NOMEM. */
 GD_NODISCARD enum gd_err db_open(struct db *db, const char *path, struct gd_error *why);
-/* Exclusive, WAL, a sync for each commit, no checkpoint except ours. */
+/* For looking: no file is written or made. `has_wal`: a log with something in it lies beside the
+ * file; then both must be writable all the same, for SQLite's lock. Errors: as db_open(). */
+GD_NODISCARD enum gd_err db_open_to_read(struct db *db, const char *path, bool has_wal,
+                                         struct gd_error *why);
+/* For as long as it is open, nobody else reads or writes the file; before anything is read. */
+GD_NODISCARD enum gd_err db_lock(struct db *db, struct gd_error *why);
+/* WAL, a sync for each commit, no checkpoint except ours. */
 GD_NODISCARD enum gd_err db_use_wal(struct db *db, struct gd_error *why);
 GD_NODISCARD enum gd_err db_prepare(struct db *db, struct gd_error *why);
 /* As it is: whatever the WAL holds stays there. All zero is a closed db. */
@@ -45,8 +51,13 @@ GD_NODISCARD enum gd_err db_exec(struct db *db, const char *sql, struct gd_error
 /* The first column of the first row. GD_NOT_FOUND: no row. */
 GD_NODISCARD enum gd_err db_number(struct db *db, const char *sql, int64_t *out,
                                    struct gd_error *why);
-/* GD_STORE or GD_NOMEM, with SQLite's words for its last error. */
+/* GD_STORE or GD_NOMEM, with SQLite's words for its last error; GD_SYS when the disk, or our share
+ * of it, is full. */
 enum gd_err              db_fail(struct db *db, struct gd_error *why, const char *doing);
+/* Whether this error of db_fail() says that there was no room. A write that failed so has left no
+ * commit behind: SQLite writes the frame that makes a transaction count last. Where room is missing
+ * only at the sync, SQLite says that the sync failed, and nobody knows. */
+bool                     db_is_without_room(const struct gd_error *why);
 
 struct bind {
 	sqlite3_stmt *statement;
@@ -84,8 +95,10 @@ static inline int64_t row_i64(const struct bind *b, int column)
 struct text row_text(const struct bind *b, int column);
 struct text row_blob(const struct bind *b, int column); /* bytes; no NUL behind them */
 
-/* Moves what the WAL holds into the database file; `mode` is SQLITE_CHECKPOINT_*. False: not all
- * of it, or an error; the WAL is kept then and nothing is lost. */
-bool db_checkpoint(struct db *db, int mode);
+/* Moves what the WAL holds into the database file; `mode` is SQLITE_CHECKPOINT_*. *is_whole false:
+ * not all of it; the WAL is kept then and nothing is lost. Errors: GD_STORE, a sync failed, and
+ * what the disk holds is not known any more. */
+GD_NODISCARD enum gd_err db_checkpoint(struct db *db, int mode, bool *is_whole,
+                                       struct gd_error *why);
 
 #endif

@@ -16,6 +16,8 @@ enum gd_err event_rows_flush(struct store *s, struct gd_error *why)
 	bind_u64(&b, w->last_seq);
 	bind_blob(&b, w->bytes.at, w->bytes.bytes);
 	rc = db_run(&s->db, &b, why);
+	if (s->retention.first_end == 0)
+		s->retention.first_end = w->last_seq;
 	chunk_clear(w);
 	return rc;
 }

@@ -50,6 +50,24 @@ const char *event_kind_name(enum event_kind kind)
 	CHECK_NEVER("event_kind_name: unknown kind");
 }
 
+/* FNV-1a. */
+static uint32_t hash_on(uint32_t hash, const void *bytes, size_t count)
+{
+	const unsigned char *at = bytes;
+
+	for (size_t i = 0; i < count; i++)
+		hash = (hash ^ at[i]) * UINT32_C(16777619);
+	return hash;
+}
+
+uint32_t store_event_sum(uint32_t sum, enum event_kind kind, struct text path)
+{
+	const unsigned char number = (unsigned char)kind;
+
+	sum = hash_on(sum == 0 ? UINT32_C(2166136261) : sum, &number, 1);
+	return path.at == NULL ? sum : hash_on(sum, path.at, path.bytes);
+}
+
 /* Every group brings the commit that it may lead: nothing is allocated between COMMIT and its
  * report. */
 struct group_box {

@@ -8,9 +8,11 @@
 #ifndef GATHERD_STORE_INSIDE_H
 #define GATHERD_STORE_INSIDE_H
 
+#include "daemon/store/backup.h"
 #include "daemon/store/chunk.h"
 #include "daemon/store/db.h"
 #include "daemon/store/job_map.h"
+#include "daemon/store/last_commit.h"
 #include "daemon/store/state_dir.h"
 #include "daemon/store/store.h"
 
@@ -29,16 +31,27 @@ struct state_row {
 	uint64_t next_job;
 	uint64_t seq;
 	uint64_t jobs[STATUS_COUNT]; /* by status */
+	uint64_t commits;            /* groups of groups, ever */
+};
+
+/* Jobs that ended in this transaction and leave at the same time: a row of table `expiry`. */
+struct ended_list {
+	struct buf ids; /* decimal, a blank behind each */
+	uint32_t   count;
+	gd_nsec    ended; /* of the last one */
+	gd_nsec    retain;
 };
 
 /* Kept from one transaction to the next for its memory. */
 struct transaction {
-	struct job_map      jobs;   /* whose events this one has */
-	struct job_map      gone;   /* deleted by this one */
-	struct buf          scrub;  /* uint64_t: first seqs of the chunks that hold their events */
-	struct chunk_writer chunk;  /* events not yet written */
-	struct buf          again;  /* a chunk without the events that are gone */
-	struct state_row    before; /* to see whether the row must be written */
+	struct job_map      jobs;    /* whose events this one has */
+	struct job_map      gone;    /* deleted by this one */
+	struct buf          scrub;   /* uint64_t: first seqs of the chunks that hold their events */
+	struct chunk_writer chunk;   /* events not yet written */
+	struct buf          again;   /* a chunk without the events that are gone */
+	struct ended_list   ended;   /* not yet written */
+	struct buf          leaving; /* the ids of one row of `expiry` */
+	struct state_row    before;  /* as it was before this one */
 };
 
 /* Ids whose RECORD_JOB was answered with an older job. Their builders may have sent more of them
@@ -47,6 +60,21 @@ struct transaction {
 struct voided {
 	struct job_map young;
 	struct job_map old;
+};
+
+/* What expires, and when there is something to do about it. The bounds are read by the writer and
+ * set by anybody; the rest is the writer's. */
+struct retention {
+	_Atomic gd_nsec jobs_age, events_age;
+	atomic_ullong   jobs_max, events_max, bytes_max;
+	gd_nsec         next_due;   /* of the first row of `expiry`; GD_NSEC_NEVER: there is none */
+	gd_nsec         mark_time;  /* of the last row of `event_marks`; 0: none */
+	uint64_t        mark_seq;   /* of the same */
+	gd_nsec         first_mark; /* of its first row; GD_NSEC_NEVER: none */
+	uint64_t        trimmed;    /* events up to this seq have expired */
+	uint64_t        first_end;  /* the last seq of the oldest chunk; 0: there is none */
+	uint64_t        credit;     /* what was written since the last slice, see upkeep.c */
+	bool            is_too_large; /* the database, and there is something to take from it */
 };
 
 struct queue {
@@ -61,15 +89,22 @@ struct store {
 	struct state_dir dir;
 	struct db        db;
 	void (*on_commit)(void *ctx, struct store_commit *c);
-	void              *ctx;
-	char               uuid[STORE_UUID_CHARS + 1];
-	struct state_row   row;
-	struct transaction tx;
-	struct voided      voided;
-	struct gd_error    failure;       /* code is not GD_OK: nothing more is written, ever */
-	uint32_t           checkpoint_at; /* WAL pages at which a busy writer checkpoints */
-	bool               has_freed; /* rows were deleted since the file was last made smaller */
-	uint64_t           semaphore_serial; /* of the last put since the start */
+	void (*on_full)(void *ctx, const struct gd_error *why); /* NULL: nobody asked */
+	void                   *ctx;
+	char                    uuid[STORE_UUID_CHARS + 1];
+	struct state_row        row;
+	struct last_commit_file last;        /* what a start must at least find */
+	gd_nsec                 last_synced; /* monotonic */
+	struct transaction      tx;
+	struct voided           voided;
+	struct retention        retention;
+	gd_nsec (*wall)(void);         /* since the epoch; tests have their own */
+	struct gd_error failure;       /* code is not GD_OK: nothing more is written, ever */
+	uint32_t        checkpoint_at; /* WAL pages at which a busy writer checkpoints */
+	bool            has_freed;     /* rows were deleted since the file was last made smaller */
+	bool            has_shrunk;    /* pages were given back, and the file is not cut yet */
+	uint64_t        semaphore_serial; /* of the last put since the start */
+	struct backup   backup;
 
 	struct queue  queue;
 	pthread_t     thread;
@@ -77,19 +112,62 @@ struct store {
 	atomic_ullong seq; /* durable */
 	atomic_ullong queued;
 	atomic_ullong heartbeat;
+	atomic_bool   is_full; /* a commit waits for room on the disk */
 };
 
 /* group.c: the commit that begins with this group */
 struct store_commit *group_commit(struct store_group *groups);
 
-/* commit.c: a list of groups, as one transaction. On an error the store has failed for good. */
-void commit_groups(struct store *s, struct store_commit *c);
-void transaction_close(struct transaction *tx);
+/* commit.c: a list of groups, as one transaction. Outcome GD_UNAVAILABLE: there was no room, nothing
+ * has happened, and the same commit may be tried again. After any other error the store has failed
+ * for good. */
+void                     commit_groups(struct store *s, struct store_commit *c);
+/* The body and then the state row, as one transaction; one try. After an error nothing more may be
+ * written, but for one of db_is_without_room(): then transaction_forget() makes it as if nothing
+ * had been tried. */
+typedef enum gd_err      transaction_body(struct store *s, void *ctx, struct gd_error *why);
+GD_NODISCARD enum gd_err transaction_run(struct store *s, transaction_body *body, void *ctx,
+                                         struct gd_error *why);
+void                     transaction_forget(struct store *s);
+void                     transaction_close(struct transaction *tx);
 
 /* records.c: one group, inside a transaction */
 GD_NODISCARD enum gd_err records_write(struct store *s, struct store_group *g,
                                        struct gd_error *why);
 void                     voided_close(struct voided *v);
+
+/* drop.c: a job's rows. Its events go as well when it is deleted; when it expires they stay in the
+ * log, and with them a row in `ghosts` that knows whose they are. */
+GD_NODISCARD enum gd_err drop_deleted(struct store *s, struct record *r, struct gd_error *why);
+/* A job that has ended, or is not there; *is_done false: it has so many rows that some are left. */
+GD_NODISCARD enum gd_err drop_expired(struct store *s, uint64_t job, bool *is_done,
+                                      struct gd_error *why);
+
+/* expiry.c: jobs that have ended, by when they leave */
+#define EXPIRY_LIST_MAX 256 /* jobs in a row */
+GD_NODISCARD enum gd_err expiry_load(struct store *s, struct gd_error *why);
+GD_NODISCARD enum gd_err expiry_add(struct store *s, uint64_t job, gd_nsec ended, gd_nsec retain,
+                                    struct gd_error *why);
+GD_NODISCARD enum gd_err expiry_flush(struct store *s, struct gd_error *why);
+bool                     expiry_is_due(const struct store *s, gd_nsec now);
+/* Inside a transaction: the jobs of a few rows, fewer than two lists' full. */
+GD_NODISCARD enum gd_err expiry_slice(struct store *s, gd_nsec now, struct gd_error *why);
+
+/* event_log.c: the log of events, by age and length */
+GD_NODISCARD enum gd_err event_log_load(struct store *s, struct gd_error *why);
+/* Inside a transaction, at its end: remembers now and then that the log had come so far. */
+GD_NODISCARD enum gd_err event_log_mark(struct store *s, struct gd_error *why);
+bool                     event_log_needs_mark(const struct store *s, gd_nsec now);
+bool                     event_log_is_due(const struct store *s, gd_nsec now);
+GD_NODISCARD enum gd_err event_log_slice(struct store *s, gd_nsec now, struct gd_error *why);
+
+/* retention.c: what has to leave, a slice at a time */
+GD_NODISCARD enum gd_err retention_load(struct store *s, struct gd_error *why);
+bool                     retention_is_due(const struct store *s);
+/* Is the database too large? Cost: two numbers that SQLite keeps in memory. */
+GD_NODISCARD enum gd_err retention_measure(struct store *s, struct gd_error *why);
+void                     retention_run(struct store *s, uint32_t slices); /* one transaction */
+gd_nsec                  retention_wait(const struct store *s); /* until something is due */
 
 /* semaphore_rows.c */
 GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,
@@ -110,9 +188,24 @@ GD_NODISCARD enum gd_err read_events(struct store *s, struct store_read *r, stru
 /* A row of SQL_JOB_GET or SQL_LIVE; the texts are the row's. */
 struct store_job         rows_job(const struct bind *b);
 
+/* rollback.c */
+struct last_commit       store_last_commit(const struct store *s); /* as it is now */
+/* Before anything is written. *is_older: the database is not what `last` says that it was; then
+ * GD_STORE, unless that is accepted. */
+GD_NODISCARD enum gd_err rollback_check(struct store *s, bool is_accepted, struct last_commit *last,
+                                        bool *is_older, struct gd_error *why);
+GD_NODISCARD enum gd_err rollback_accept(struct store *s, const struct last_commit *last,
+                                         struct gd_error *why);
+
 /* upkeep.c: what is done when nothing else is */
-bool upkeep_is_due(const struct store *s);
-void upkeep_when_idle(struct store *s);
-void upkeep_when_busy(struct store *s);
+#define UPKEEP_QUIET_MSEC 30 /* this long without a commit is a quiet moment */
+bool                     upkeep_is_due(const struct store *s);
+void                     upkeep_when_idle(struct store *s);
+GD_NODISCARD enum gd_err upkeep_load(struct store *s, struct gd_error *why);
+/* After a commit of so many records and bytes. */
+void                     upkeep_when_busy(struct store *s, uint64_t records, size_t bytes);
+/* How long nothing must have come before it is done. */
+int64_t                  upkeep_wait_msec(const struct store *s);
+void                     upkeep_sync_note(struct store *s);
 
 #endif

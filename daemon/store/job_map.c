@@ -69,6 +69,17 @@ struct job_note *job_map_put(struct job_map *m, uint64_t job)
 	return n;
 }
 
+struct job_note *job_map_next(const struct job_map *m, const struct job_note *n)
+{
+	uint32_t at = n == NULL ? 0 : (uint32_t)(n - m->at) + 1;
+
+	if (m->count == 0)
+		return NULL;
+	while (at < m->room && m->at[at].turn != m->turn)
+		at++;
+	return at < m->room ? &m->at[at] : NULL;
+}
+
 void job_map_clear(struct job_map *m)
 {
 	if (m->count == 0)

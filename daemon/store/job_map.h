@@ -15,6 +15,8 @@ struct job_note {
 	uint64_t end_seq; /* the same of the final event */
 	uint64_t chunk;   /* first seq of the chunk that got its last event; 0: none yet */
 	uint32_t ordinal; /* highest of its events in the chunk at hand */
+	uint32_t from;    /* lowest of them; ordinal 0 does not count */
+	uint32_t sum;     /* store_event_sum() of those */
 	uint32_t turn;    /* job_map's */
 };
 
@@ -29,6 +31,8 @@ struct job_map {
 struct job_note *job_map_get(const struct job_map *m, uint64_t job); /* NULL: not there */
 /* Finds or makes; valid until the next put. */
 struct job_note *job_map_put(struct job_map *m, uint64_t job);
+/* The entry behind `n`, NULL: the first, in no order that means anything; NULL: no more. */
+struct job_note *job_map_next(const struct job_map *m, const struct job_note *n);
 void             job_map_clear(struct job_map *m);
 void             job_map_close(struct job_map *m);
 

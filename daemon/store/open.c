@@ -1,9 +1,11 @@
 #include "daemon/store/audit.h"
 #include "daemon/store/inside.h"
 #include "daemon/store/schema.h"
+#include "proto/base/failpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static enum gd_err make_database(const struct state_dir *dir, struct gd_error *why)
 {
@@ -40,6 +42,7 @@ static enum gd_err load_state(struct store *s, bool *is_clean, struct gd_error *
 	s->row.seq = row_u64(&b, 3);
 	for (int i = 0; i < STATUS_COUNT; i++)
 		s->row.jobs[i] = row_u64(&b, 4 + i);
+	s->row.commits = row_u64(&b, 4 + STATUS_COUNT);
 	db_done(&b);
 	return GD_OK;
 }
@@ -93,13 +96,40 @@ static enum gd_err load_seq(struct store *s, struct gd_error *why)
 	return GD_OK;
 }
 
-static enum gd_err use_database(struct store *s, struct gd_error *why)
+/* What a crash has cut off stands behind the good part of the log, and a shorter commit would
+ * overwrite only some of it: the rest would look like acknowledged commits behind a damaged one. So
+ * the log starts over. A disk without room for that keeps it as it is. */
+static enum gd_err start_log_over(struct store *s, struct gd_error *why)
 {
-	bool        is_clean = false;
-	enum gd_err rc = db_use_wal(&s->db, why);
+	bool is_whole;
+
+	return db_checkpoint(&s->db, SQLITE_CHECKPOINT_PASSIVE, &is_whole, why);
+}
+
+/* From now on the directory remembers what is acknowledged. */
+static enum gd_err remember(struct store *s, struct gd_error *why)
+{
+	const struct last_commit now = store_last_commit(s);
+	enum gd_err              rc = last_commit_open(&s->last, s->dir.dir_fd, &now, why);
+
+	if (rc == GD_OK)
+		upkeep_sync_note(s);
+	return rc;
+}
+
+static enum gd_err use_database(struct store *s, bool accepts_rollback, struct gd_error *why)
+{
+	struct last_commit last = { 0 };
+	bool               is_older = false;
+	bool               is_clean = false;
+	enum gd_err        rc = db_lock(&s->db, why);
 
 	if (rc == GD_OK)
 		rc = schema_check(&s->db, why);
+	if (rc == GD_OK)
+		rc = rollback_check(s, accepts_rollback, &last, &is_older, why);
+	if (rc == GD_OK)
+		rc = db_use_wal(&s->db, why);
 	if (rc == GD_OK)
 		rc = schema_migrate(&s->db, why);
 	if (rc == GD_OK)
@@ -110,7 +140,25 @@ static enum gd_err use_database(struct store *s, struct gd_error *why)
 		rc = check_pages(s, why);
 	if (rc == GD_OK)
 		rc = load_seq(s, why);
-	return rc == GD_OK ? mark_clean(s, false, why) : rc;
+	if (rc == GD_OK)
+		rc = retention_load(s, why);
+	if (rc == GD_OK)
+		rc = upkeep_load(s, why);
+	if (rc == GD_OK && !is_clean)
+		rc = start_log_over(s, why);
+	if (rc == GD_OK && is_older)
+		rc = rollback_accept(s, &last, why);
+	if (rc == GD_OK)
+		rc = mark_clean(s, false, why);
+	return rc == GD_OK ? remember(s, why) : rc;
+}
+
+static gd_nsec wall(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * GD_NSEC_PER_SEC + now.tv_nsec;
 }
 
 static enum gd_err find_database(struct store *s, struct gd_error *why)
@@ -131,16 +179,21 @@ enum gd_err store_open(const struct store_config *cfg, struct store **out, struc
 	if (s == NULL)
 		return gd_fail(why, GD_NOMEM, "store: %zu bytes", sizeof *s);
 	s->on_commit = cfg->on_commit;
+	s->on_full = cfg->on_full;
 	s->ctx = cfg->ctx;
+	s->wall = wall;
+	s->last.fd = -1;
 	rc = state_dir_open(&s->dir, cfg->dir, why);
 	if (rc != GD_OK)
 		goto free_store;
+	backup_clean(&s->dir);
 	rc = find_database(s, why);
 	if (rc != GD_OK)
 		goto close_dir;
-	rc = use_database(s, why);
+	rc = use_database(s, cfg->accepts_rollback, why);
 	if (rc != GD_OK)
 		goto close_db;
+	GD_FAILPOINT("store.opened");
 	*out = s;
 	return GD_OK;
 close_db:
@@ -156,11 +209,15 @@ void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
+	backup_drop(&s->backup, &s->dir);
 	/* After a failure nothing is written any more: what is true is found at the next start. */
-	if (s->failure.code == GD_OK && mark_clean(s, true, NULL) == GD_OK)
+	if (s->failure.code == GD_OK && mark_clean(s, true, NULL) == GD_OK) {
+		GD_FAILPOINT("store.marked_clean");
 		db_close_whole(&s->db);
-	else
+	} else {
 		db_close(&s->db);
+	}
+	last_commit_close(&s->last);
 	state_dir_close(&s->dir);
 	transaction_close(&s->tx);
 	voided_close(&s->voided);

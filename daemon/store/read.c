@@ -176,6 +176,8 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 		return read_events(s, r, why);
 	case READ_INFO:
 		return read_info(s, r);
+	case READ_BACKUP:
+		return backup_answer(&s->backup, &s->dir, s->db.link, r, why);
 	}
 	CHECK_NEVER("read: unknown kind");
 }

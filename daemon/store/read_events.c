@@ -23,19 +23,30 @@ struct page {
 	} seen[SEEN_COUNT];
 };
 
-/* Does the job belong to the asked principal, has it the asked label? */
-static enum gd_err ask_job(struct page *p, uint64_t job, bool *is_wanted, struct gd_error *why)
+/* Does the job belong to the asked principal, has it the asked label? *has_row: it is there. */
+static enum gd_err ask(struct page *p, enum sql which, uint64_t job, bool *has_row, bool *is_wanted,
+                       struct gd_error *why)
 {
-	struct bind b = db_bind(&p->s->db, SQL_JOB_MATCHES);
-	bool        has_row;
+	struct bind b = db_bind(&p->s->db, which);
 	enum gd_err rc;
 
 	bind_u64(&b, job);
 	bind_text(&b, p->r->owner_filter);
 	bind_text(&b, p->r->label_filter);
-	rc = db_step(&p->s->db, &b, &has_row, why);
-	*is_wanted = rc == GD_OK && has_row && row_i64(&b, 0) != 0;
+	rc = db_step(&p->s->db, &b, has_row, why);
+	*is_wanted = rc == GD_OK && *has_row && row_i64(&b, 0) != 0;
 	db_done(&b);
+	return rc;
+}
+
+/* Of one that has expired, the events may still be there. */
+static enum gd_err ask_job(struct page *p, uint64_t job, bool *is_wanted, struct gd_error *why)
+{
+	bool        has_row;
+	enum gd_err rc = ask(p, SQL_JOB_MATCHES, job, &has_row, is_wanted, why);
+
+	if (rc == GD_OK && !has_row)
+		rc = ask(p, SQL_GHOST_MATCHES, job, &has_row, is_wanted, why);
 	return rc;
 }
 
@@ -154,8 +165,21 @@ static enum gd_err visit_chunk_at(struct page *p, uint64_t seq, struct gd_error 
 	return rc;
 }
 
-/* The seq of a job's first event; GD_NOT_FOUND. */
-static enum gd_err find_first(struct page *p, uint64_t *seq, struct gd_error *why)
+/* GD_NOT_FOUND, unless the job has expired and events of it are left. */
+static enum gd_err look_for_ghost(struct page *p, struct gd_error *why)
+{
+	bool        has_row;
+	bool        is_wanted;
+	enum gd_err rc = ask(p, SQL_GHOST_MATCHES, p->r->job, &has_row, &is_wanted, why);
+
+	if (rc == GD_OK && !has_row)
+		rc = gd_fail(why, GD_NOT_FOUND, "no job %llu", (unsigned long long)p->r->job);
+	return rc;
+}
+
+/* The seq of a job's first event; *is_gone: the job has expired, and nothing leads to its events
+ * but the log itself. GD_NOT_FOUND. */
+static enum gd_err find_first(struct page *p, uint64_t *seq, bool *is_gone, struct gd_error *why)
 {
 	struct bind b = db_bind(&p->s->db, SQL_JOB_SEQ);
 	bool        has_row;
@@ -165,8 +189,9 @@ static enum gd_err find_first(struct page *p, uint64_t *seq, struct gd_error *wh
 	rc = db_step(&p->s->db, &b, &has_row, why);
 	if (rc != GD_OK)
 		return rc;
+	*is_gone = !has_row;
 	if (!has_row)
-		return gd_fail(why, GD_NOT_FOUND, "no job %llu", (unsigned long long)p->r->job);
+		return look_for_ghost(p, why);
 	*seq = row_u64(&b, 0);
 	db_done(&b);
 	return GD_OK;
@@ -186,16 +211,14 @@ static enum gd_err find_start(struct page *p, uint64_t *first_seq, struct gd_err
 	return rc;
 }
 
-static enum gd_err page_of_job(struct page *p, struct gd_error *why)
+/* `first` is the seq of its first event. */
+static enum gd_err page_of_job(struct page *p, uint64_t first, struct gd_error *why)
 {
 	struct bind b;
 	uint64_t    start;
-	uint64_t    first = 0;
 	bool        has_row;
-	enum gd_err rc = find_first(p, &first, why);
+	enum gd_err rc = first == 0 ? GD_OK : visit_chunk_at(p, first, why);
 
-	if (rc == GD_OK && first != 0)
-		rc = visit_chunk_at(p, first, why);
 	if (rc == GD_OK)
 		rc = find_start(p, &start, why);
 	if (rc != GD_OK)
@@ -228,15 +251,20 @@ static enum gd_err find_oldest(struct store *s, struct store_read *r, struct gd_
 enum gd_err read_events(struct store *s, struct store_read *r, struct gd_error *why)
 {
 	struct page page = { .s = s, .r = r };
+	uint64_t    first = 0;
+	bool        is_gone = false;
 	enum gd_err rc = find_oldest(s, r, why);
 
 	page.is_filtered = r->owner_filter.at != NULL || r->label_filter.at != NULL;
+	r->next_after = r->after;
+	if (rc == GD_OK && r->job != 0)
+		rc = find_first(&page, &first, &is_gone, why);
 	if (rc != GD_OK)
 		return rc;
-	r->next_after = r->after;
+	r->is_expired = (r->after + 1 > first ? r->after + 1 : first) <= s->retention.trimmed;
 	if (r->limit == 0 || r->after >= r->seq)
 		return GD_OK;
-	rc = r->job != 0 ? page_of_job(&page, why) : page_of_all(&page, why);
+	rc = r->job != 0 && !is_gone ? page_of_job(&page, first, why) : page_of_all(&page, why);
 	if (rc == GD_OK && !page.is_full)
 		r->next_after = r->seq;
 	return rc;

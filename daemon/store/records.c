@@ -157,7 +157,10 @@ static enum gd_err put_job(struct store *s, struct store_job *j, struct gd_error
 	bind_text(&b, j->spec);
 	bind_text(&b, j->result);
 	bind_text(&b, j->error);
+	bind_i64(&b, j->retain);
 	rc = db_run(&s->db, &b, why);
+	if (rc == GD_OK && job_status_is_final(j->status))
+		rc = expiry_add(s, j->id, j->ended, j->retain, why);
 	if (rc != GD_OK)
 		return rc;
 	s->row.jobs[j->status]++;
@@ -213,12 +216,13 @@ static enum gd_err end_from(struct store *s, const struct record *r, enum job_st
 	bind_u64(&b, note == NULL ? 0 : note->end_seq);
 	bind_text(&b, r->u.change.result);
 	bind_text(&b, r->u.change.error);
-	rc = db_run(&s->db, &b, why);
-	*has_changed = rc == GD_OK && db_has_changed(&s->db);
-	if (*has_changed) {
-		s->row.jobs[from]--;
-		s->row.jobs[r->u.change.status]++;
-	}
+	rc = db_step(&s->db, &b, has_changed, why);
+	if (rc != GD_OK || !*has_changed)
+		return rc;
+	rc = expiry_add(s, r->job, r->u.change.time, row_i64(&b, 0), why);
+	db_done(&b);
+	s->row.jobs[from]--;
+	s->row.jobs[r->u.change.status]++;
 	return rc;
 }
 
@@ -274,79 +278,6 @@ static enum gd_err walk_second(struct store *s, struct record *r, bool *has_dele
 	CHECK_NEVER("records: unknown kind");
 }
 
-static enum gd_err drop_by_job(struct store *s, enum sql which, uint64_t job, struct gd_error *why)
-{
-	struct bind b = db_bind(&s->db, which);
-
-	bind_u64(&b, job);
-	return db_run(&s->db, &b, why);
-}
-
-/* The two tables whose rows are found by more than the job; `row` is on SQL_JOB_TO_DROP. */
-static enum gd_err drop_names(struct store *s, uint64_t job, const struct bind *row,
-                              struct gd_error *why)
-{
-	struct text key = row_text(row, 3);
-	struct text labels = row_text(row, 4);
-	struct bind b;
-	enum gd_err rc = GD_OK;
-
-	if (key.at != NULL) {
-		b = db_bind(&s->db, SQL_KEY_DROP);
-		bind_text(&b, row_text(row, 2));
-		bind_text(&b, key);
-		bind_u64(&b, job);
-		rc = db_run(&s->db, &b, why);
-	}
-	if (rc == GD_OK && labels.at != NULL) {
-		b = db_bind(&s->db, SQL_LABELS_DROP);
-		bind_u64(&b, job);
-		bind_text(&b, labels);
-		rc = db_run(&s->db, &b, why);
-	}
-	return rc;
-}
-
-static enum gd_err drop_rows(struct store *s, uint64_t job, uint64_t seq, struct gd_error *why)
-{
-	enum gd_err rc = drop_by_job(s, SQL_INPUTS_DROP, job, why);
-
-	if (rc == GD_OK)
-		rc = event_rows_drop(s, job, seq, why);
-	return rc == GD_OK ? drop_by_job(s, SQL_JOB_DROP, job, why) : rc;
-}
-
-static enum gd_err write_delete(struct store *s, struct record *r, struct gd_error *why)
-{
-	struct bind     b = db_bind(&s->db, SQL_JOB_TO_DROP);
-	enum job_status status;
-	uint64_t        seq;
-	bool            has_row;
-	enum gd_err     rc;
-
-	bind_u64(&b, r->job);
-	rc = db_step(&s->db, &b, &has_row, why);
-	if (rc != GD_OK)
-		return rc;
-	if (!has_row) {
-		r->outcome = GD_NOT_FOUND;
-		return GD_OK;
-	}
-	status = (enum job_status)row_i64(&b, 0);
-	seq = row_u64(&b, 1);
-	if (!job_status_is_final(status)) {
-		r->outcome = GD_CONFLICT;
-		db_done(&b);
-		return GD_OK;
-	}
-	rc = drop_names(s, r->job, &b, why);
-	db_done(&b);
-	if (rc != GD_OK)
-		return rc;
-	s->row.jobs[status]--;
-	return drop_rows(s, r->job, seq, why);
-}
-
 enum gd_err records_write(struct store *s, struct store_group *g, struct gd_error *why)
 {
 	bool        has_deletes = false;
@@ -360,7 +291,7 @@ enum gd_err records_write(struct store *s, struct store_group *g, struct gd_erro
 		return rc;
 	for (struct record *r = g->first; rc == GD_OK && r != NULL; r = r->next) {
 		if (r->kind == RECORD_DELETE)
-			rc = write_delete(s, r, why);
+			rc = drop_deleted(s, r, why);
 	}
 	return rc;
 }

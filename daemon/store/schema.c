@@ -1,5 +1,7 @@
 #include "daemon/store/schema.h"
 
+#include "proto/base/failpoint.h"
+
 #include <stdio.h>
 
 #define UUID_BYTES 16
@@ -11,6 +13,10 @@
  *
  * Events are stored many to a row (see chunk.h). The chunk with a job's first event is found by
  * its seq; job_chunks names the others.
+ *
+ * An index over the ends of jobs would cost every job an entry. `expiry` has a row for all that
+ * ended in one commit and are kept equally long instead, and `event_marks` a row now and then that
+ * says when the log had come how far.
  */
 static const char *const steps[] = {
 	"CREATE TABLE state ("
@@ -69,6 +75,34 @@ static const char *const steps[] = {
 	"CREATE TABLE semaphores ("
 	" name TEXT PRIMARY KEY,"
 	" permits INTEGER NOT NULL) WITHOUT ROWID",
+
+	/* What has ended already leaves after seven days, 256 jobs to a row. Their events count from
+	 * the first commit on. `ordinal` is that of the last event of a live job that has expired. */
+	"ALTER TABLE jobs ADD COLUMN retain INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE jobs ADD COLUMN ordinal INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE expiry ("
+	" id INTEGER PRIMARY KEY,"
+	" due INTEGER NOT NULL,"
+	" jobs TEXT NOT NULL);"
+	"CREATE INDEX expiry_due ON expiry (due);"
+	"INSERT INTO expiry (due, jobs)"
+	" SELECT max(ended) + 604800000000000, group_concat(id, ' ')"
+	" FROM (SELECT id, ended, row_number() OVER (ORDER BY id) AS n FROM jobs"
+	" WHERE status >= 2) GROUP BY n / 256;"
+	"CREATE TABLE ghosts ("
+	" job INTEGER PRIMARY KEY,"
+	" owner TEXT NOT NULL,"
+	" labels TEXT);"
+	"CREATE TABLE event_marks ("
+	" time INTEGER PRIMARY KEY,"
+	" seq INTEGER NOT NULL);"
+	"CREATE TABLE event_log ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" trimmed INTEGER NOT NULL);"
+	"INSERT INTO event_log VALUES (1, 0)",
+
+	/* Of groups, ever; last_commit.h says why. */
+	"ALTER TABLE state ADD COLUMN commits INTEGER NOT NULL DEFAULT 0",
 };
 
 int schema_version(void)
@@ -77,7 +111,7 @@ int schema_version(void)
 }
 
 /* Random, version 4 (RFC 9562). */
-static void uuid_new(char out[37])
+void schema_new_uuid(char out[SCHEMA_UUID_BYTES])
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char     bytes[UUID_BYTES];
@@ -105,6 +139,7 @@ static enum gd_err take_step(struct db *db, int from, struct gd_error *why)
 	rc = db_exec(db, steps[from], why);
 	if (rc == GD_OK)
 		rc = db_exec(db, number, why);
+	GD_FAILPOINT("store.in_migration");
 	if (rc == GD_OK)
 		rc = db_exec(db, "COMMIT", why);
 	if (rc != GD_OK && sqlite3_get_autocommit(db->link) == 0)
@@ -126,7 +161,7 @@ enum gd_err schema_migrate(struct db *db, struct gd_error *why)
 
 enum gd_err schema_create(struct db *db, struct gd_error *why)
 {
-	char        uuid[37];
+	char        uuid[SCHEMA_UUID_BYTES];
 	char        sql[256];
 	enum gd_err rc;
 
@@ -140,9 +175,12 @@ enum gd_err schema_create(struct db *db, struct gd_error *why)
 		rc = schema_migrate(db, why);
 	if (rc != GD_OK)
 		return rc;
-	uuid_new(uuid);
+	schema_new_uuid(uuid);
 	(void)snprintf(sql, sizeof sql,
-	               "INSERT INTO state VALUES (1, '%s', 1, 1, 0, 0, 0, 0, 0, 0)", uuid);
+	               "INSERT INTO state (one, uuid, is_clean, next_job, seq, queued, running,"
+	               " completed, failed, cancelled)"
+	               " VALUES (1, '%s', 1, 1, 0, 0, 0, 0, 0, 0)",
+	               uuid);
 	return db_exec(db, sql, why);
 }
 

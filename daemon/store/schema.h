@@ -12,12 +12,16 @@
 
 #define SCHEMA_APPLICATION_ID 0x67746864 /* "gthd" */
 
+#define SCHEMA_UUID_BYTES 37 /* with its NUL */
+
 int schema_version(void); /* the newest that this program knows */
 
 /* For a file that was just made: everything, and a new uuid. */
 GD_NODISCARD enum gd_err schema_create(struct db *db, struct gd_error *why);
 /* GD_STORE when the file is not gatherd's or is newer than this program; it is unchanged then. */
 GD_NODISCARD enum gd_err schema_check(struct db *db, struct gd_error *why);
+/* An identity for a database, as text. */
+void                     schema_new_uuid(char out[SCHEMA_UUID_BYTES]);
 /* From whatever version to the newest. */
 GD_NODISCARD enum gd_err schema_migrate(struct db *db, struct gd_error *why);
 

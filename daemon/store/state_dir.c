@@ -1,6 +1,8 @@
 #include "daemon/store/state_dir.h"
 
 #include "daemon/store/schema.h"
+#include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,17 +78,50 @@ static bool set_path(char *out, const char *dir, const char *name)
 	return count > 0 && count < STATE_PATH_BYTES;
 }
 
-enum gd_err state_dir_open(struct state_dir *d, const char *path, struct gd_error *why)
+static enum gd_err set_paths(struct state_dir *d, const char *path, struct gd_error *why)
 {
-	enum gd_err rc;
-
 	*d = (struct state_dir){ .dir_fd = -1, .lock_fd = -1 };
 	if (!set_path(d->database, path, DATABASE) || !set_path(d->wal, path, DATABASE "-wal") ||
 	    !set_path(d->unborn, path, DATABASE ".new"))
 		return gd_fail_sys(why, ENAMETOOLONG, "state directory");
-	rc = open_dir(d, path, why);
+	return GD_OK;
+}
+
+enum gd_err state_dir_open(struct state_dir *d, const char *path, struct gd_error *why)
+{
+	enum gd_err rc = set_paths(d, path, why);
+
+	if (rc == GD_OK)
+		rc = open_dir(d, path, why);
 	if (rc == GD_OK)
 		rc = take_lock(d, path, why);
+	if (rc != GD_OK)
+		state_dir_close(d);
+	return rc;
+}
+
+/* Without a lock file no daemon has ever been here. */
+static enum gd_err borrow_lock(struct state_dir *d, const char *path, struct gd_error *why)
+{
+	d->lock_fd = openat(d->dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (d->lock_fd < 0)
+		return errno == ENOENT
+		               ? GD_OK
+		               : gd_fail_sys(why, errno, "cannot open the lock of %s", path);
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK ? fail_taken(d, path, why)
+		                            : gd_fail_sys(why, errno, "lock of %s", path);
+	return GD_OK;
+}
+
+enum gd_err state_dir_open_to_read(struct state_dir *d, const char *path, struct gd_error *why)
+{
+	enum gd_err rc = set_paths(d, path, why);
+
+	if (rc == GD_OK && (d->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		rc = gd_fail_sys(why, errno, "cannot open state directory %s", path);
+	if (rc == GD_OK)
+		rc = borrow_lock(d, path, why);
 	if (rc != GD_OK)
 		state_dir_close(d);
 	return rc;
@@ -192,10 +227,21 @@ enum gd_err state_dir_bear(const struct state_dir *d, struct gd_error *why)
 		failed = errno;
 	if (fd >= 0)
 		(void)close(fd);
+	GD_FAILPOINT("store.before_birth");
 	if (failed == 0 && (renameat(d->dir_fd, DATABASE ".new", d->dir_fd, DATABASE) != 0 ||
 	                    fsync(d->dir_fd) != 0))
 		failed = errno;
+	GD_FAILPOINT("store.after_birth");
 	return failed == 0 ? GD_OK : gd_fail_sys(why, failed, "cannot make %s", d->database);
+}
+
+void state_dir_path(const struct state_dir *d, const char *name, char *out, size_t room)
+{
+	size_t chars = strlen(d->database) - strlen(DATABASE);
+
+	CHECK(chars + strlen(name) < room);
+	memcpy(out, d->database, chars);
+	memcpy(out + chars, name, strlen(name) + 1);
 }
 
 uint64_t state_dir_bytes(const char *path)

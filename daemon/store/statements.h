@@ -17,22 +17,25 @@
 	X(SQL_COMMIT, "COMMIT")                                                                    \
 	X(SQL_ROLLBACK, "ROLLBACK")                                                                \
 	X(SQL_STATE_GET, "SELECT uuid, is_clean, next_job, seq, queued, running, completed,"       \
-	                 " failed, cancelled FROM state")                                          \
+	                 " failed, cancelled, commits FROM state")                                 \
 	X(SQL_STATE_PUT, "UPDATE state SET next_job = ?1, seq = ?2, queued = ?3, running = ?4,"    \
-	                 " completed = ?5, failed = ?6, cancelled = ?7")                           \
+	                 " completed = ?5, failed = ?6, cancelled = ?7, commits = ?8")             \
 	X(SQL_STATE_CLEAN, "UPDATE state SET is_clean = ?1")                                       \
+	X(SQL_STATE_UUID, "UPDATE state SET uuid = ?1, next_job = ?2")                             \
 	/* jobs */                                                                                 \
 	X(SQL_KEY_TAKE, "INSERT INTO job_keys (owner, key, job) VALUES (?1, ?2, ?3)"               \
 	                " ON CONFLICT DO NOTHING")                                                 \
 	X(SQL_KEY_GET, "SELECT job FROM job_keys WHERE owner = ?1 AND key = ?2")                   \
 	X(SQL_KEY_DROP, "DELETE FROM job_keys WHERE owner = ?1 AND key = ?2 AND job = ?3")         \
-	X(SQL_JOB_PUT, "INSERT INTO jobs (" SQL_JOB_HEAD ", args, spec, result, error) VALUES"     \
-	               " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)") \
+	X(SQL_JOB_PUT, "INSERT INTO jobs (" SQL_JOB_HEAD ", args, spec, result, error, retain)"    \
+	               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"     \
+	               " ?15, ?16, ?17)")                                                          \
 	X(SQL_JOB_SAME, "SELECT spec IS ?2 AND args IS ?3, seq FROM jobs WHERE id = ?1")           \
 	X(SQL_JOB_START, "UPDATE jobs SET status = 1, started = ?2 WHERE id = ?1 AND status = 0")  \
 	X(SQL_JOB_END, "UPDATE jobs SET status = ?3, ended = ?4, end_seq = ?5, result = ?6,"       \
-	               " error = ?7 WHERE id = ?1 AND status = ?2")                                \
-	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels FROM jobs WHERE id = ?1")       \
+	               " error = ?7 WHERE id = ?1 AND status = ?2 RETURNING retain")               \
+	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels, end_seq FROM jobs"             \
+	                   " WHERE id = ?1")                                                       \
 	X(SQL_JOB_DROP, "DELETE FROM jobs WHERE id = ?1")                                          \
 	X(SQL_LABELS_PUT, "INSERT OR IGNORE INTO job_labels (label, job)"                          \
 	                  " SELECT value, ?1 FROM json_each(?2)")                                  \
@@ -43,6 +46,8 @@
 	X(SQL_INPUTS_GET, "SELECT number, time, bytes FROM inputs WHERE job = ?1"                  \
 	                  " ORDER BY number")                                                      \
 	X(SQL_INPUTS_DROP, "DELETE FROM inputs WHERE job = ?1")                                    \
+	X(SQL_INPUTS_DROP_SOME, "DELETE FROM inputs WHERE job = ?1 AND number IN (SELECT number"   \
+	                        " FROM inputs WHERE job = ?1 ORDER BY number LIMIT ?2)")           \
 	/* events */                                                                               \
 	X(SQL_CHUNK_PUT, "INSERT INTO event_chunks (first_seq, last_seq, body)"                    \
 	                 " VALUES (?1, ?2, ?3)")                                                   \
@@ -61,6 +66,33 @@
 	X(SQL_JOB_CHUNKS_GET, "SELECT chunk FROM job_chunks WHERE job = ?1 AND chunk >= ?2"        \
 	                      " ORDER BY chunk")                                                   \
 	X(SQL_JOB_CHUNKS_DROP, "DELETE FROM job_chunks WHERE job = ?1")                            \
+	X(SQL_JOB_CHUNKS_DROP_SOME, "DELETE FROM job_chunks WHERE job = ?1 AND chunk IN (SELECT"   \
+	                            " chunk FROM job_chunks WHERE job = ?1 ORDER BY chunk"         \
+	                            " LIMIT ?2)")                                                  \
+	X(SQL_JOB_CHUNKS_TRIM, "DELETE FROM job_chunks WHERE job = ?1 AND chunk <= ?2")            \
+	X(SQL_JOB_ORDINAL, "UPDATE jobs SET ordinal = ?2 WHERE id = ?1 AND status < 2"             \
+	                   " AND ordinal < ?2")                                                    \
+	/* what expires */                                                                         \
+	X(SQL_EXPIRY_PUT, "INSERT INTO expiry (due, jobs) VALUES (?1, ?2)")                        \
+	X(SQL_EXPIRY_FIRST, "SELECT id, due, jobs FROM expiry ORDER BY due, id LIMIT 1")           \
+	X(SQL_EXPIRY_SET, "UPDATE expiry SET jobs = ?2 WHERE id = ?1")                             \
+	X(SQL_EXPIRY_DROP, "DELETE FROM expiry WHERE id = ?1")                                     \
+	X(SQL_GHOST_PUT, "INSERT INTO ghosts (job, owner, labels)"                                 \
+	                 " SELECT id, owner, labels FROM jobs WHERE id = ?1")                      \
+	X(SQL_GHOST_DROP, "DELETE FROM ghosts WHERE job = ?1")                                     \
+	X(SQL_GHOST_MATCHES, "SELECT (?2 IS NULL OR owner = ?2) AND (?3 IS NULL OR EXISTS"         \
+	                     " (SELECT 1 FROM json_each(labels) WHERE value = ?3))"                \
+	                     " FROM ghosts WHERE job = ?1")                                        \
+	X(SQL_MARK_PUT, "INSERT OR REPLACE INTO event_marks (time, seq) VALUES (?1, ?2)")          \
+	X(SQL_MARK_AT, "SELECT max(seq) FROM event_marks WHERE time <= ?1")                        \
+	X(SQL_MARK_ENDS, "SELECT min(time), max(time), max(seq) FROM event_marks")                 \
+	X(SQL_MARKS_DROP, "DELETE FROM event_marks WHERE time <= ?1")                              \
+	X(SQL_TRIMMED_GET, "SELECT trimmed FROM event_log")                                        \
+	X(SQL_TRIMMED_PUT, "UPDATE event_log SET trimmed = ?1")                                    \
+	X(SQL_CHUNK_FIRST, "SELECT first_seq, last_seq, body FROM event_chunks"                    \
+	                   " ORDER BY first_seq LIMIT 1")                                          \
+	X(SQL_SPACE_USED, "SELECT (SELECT page_count FROM pragma_page_count)"                      \
+	                  " - (SELECT freelist_count FROM pragma_freelist_count)")                 \
 	/* semaphores */                                                                           \
 	X(SQL_SEMAPHORE_PUT, "INSERT INTO semaphores (name, permits) VALUES (?1, ?2)"              \
 	                     " ON CONFLICT (name) DO UPDATE SET permits = ?2")                     \
@@ -76,7 +108,7 @@
 	                   " (SELECT 1 FROM job_labels WHERE label = ?3 AND job = ?1))"            \
 	                   " FROM jobs WHERE id = ?1")                                             \
 	X(SQL_LIVE, "SELECT " SQL_JOB_HEAD ", args, spec, NULL, NULL,"                             \
-	            " (SELECT max(chunk) FROM job_chunks WHERE job = jobs.id)"                     \
+	            " (SELECT max(chunk) FROM job_chunks WHERE job = jobs.id), ordinal"            \
 	            " FROM jobs INDEXED BY jobs_live WHERE status < 2 ORDER BY id")                \
 	X(SQL_ALL_UP, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id > ?1 ORDER BY j.id")        \
 	X(SQL_ALL_DOWN, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id < ?1 ORDER BY j.id DESC") \

@@ -43,38 +43,6 @@ static inline bool job_status_is_final(enum job_status s)
 	return s >= JOB_COMPLETED;
 }
 
-/* A job as it is stored. Texts live in the arena of the record or answer that holds it. */
-struct store_job {
-	uint64_t        id;
-	enum job_status status;
-	struct text     owner; /* principal: "uid:1000" */
-	struct text     key;   /* idempotency key, unique for each owner */
-	struct text     title;
-	struct text     labels; /* JSON list of texts */
-	struct text     spec;   /* JSON */
-	struct text     args;   /* JSON object */
-	uint32_t        loop;
-	gd_nsec         submitted; /* all three: since the epoch; 0: not yet */
-	gd_nsec         started;   /* where the logical clock starts; set at submit for start_at */
-	gd_nsec         ended;
-	uint64_t        seq;     /* of job.queued */
-	uint64_t        end_seq; /* of the final event; 0: not yet */
-	struct text     result;  /* JSON, status completed */
-	struct text     error;   /* JSON, status failed or cancelled */
-};
-
-/* --- records: what a group is made of --- */
-
-enum record_kind {
-	RECORD_JOB,      /* a new job, perhaps already ended */
-	RECORD_STARTED,  /* status running, `started` */
-	RECORD_ENDED,    /* final status, `ended`, result or error */
-	RECORD_INPUT,    /* an engine input, journaled */
-	RECORD_EVENT,    /* numbered by the writer */
-	RECORD_DELETE,   /* an ended job, with all that belongs to it */
-	RECORD_SEMAPHORE /* the permits of a semaphore; job 0 */
-};
-
 /* Values are stored: never renumber. */
 enum event_kind {
 	EVENT_JOB_QUEUED = 1,
@@ -90,6 +58,50 @@ enum event_kind {
 	EVENT_LOG = 11
 };
 const char *event_kind_name(enum event_kind kind); /* "job.queued", ... */
+
+/* What the start knows of a job's way so far; see store_each_live(). */
+struct store_past {
+	uint32_t from;   /* ordinal of the first of its events that `sum` is of; 0: of none */
+	uint32_t sum;    /* store_event_sum() over those from there to the last one */
+	uint32_t deaths; /* how often in a row a start ended while it was told of this job */
+};
+/* Goes on from `sum` (0 at first) with one more event; `path` is a JSON string, quotes and all, or
+ * nothing. */
+uint32_t store_event_sum(uint32_t sum, enum event_kind kind, struct text path);
+
+/* A job as it is stored. Texts live in the arena of the record or answer that holds it. */
+struct store_job {
+	uint64_t          id;
+	enum job_status   status;
+	struct text       owner; /* principal: "uid:1000" */
+	struct text       key;   /* idempotency key, unique for each owner */
+	struct text       title;
+	struct text       labels; /* JSON list of texts */
+	struct text       spec;   /* JSON */
+	struct text       args;   /* JSON object */
+	uint32_t          loop;
+	gd_nsec           submitted; /* all three: since the epoch; 0: not yet */
+	gd_nsec           started; /* where the logical clock starts; set at submit for start_at */
+	gd_nsec           ended;
+	gd_nsec           retain;  /* how long it is kept after its end; 0: as long as any other */
+	uint64_t          seq;     /* of job.queued */
+	uint64_t          end_seq; /* of the final event; 0: not yet */
+	struct text       result;  /* JSON, status completed */
+	struct text       error;   /* JSON, status failed or cancelled */
+	struct store_past past;    /* set by store_each_live() */
+};
+
+/* --- records: what a group is made of --- */
+
+enum record_kind {
+	RECORD_JOB,      /* a new job, perhaps already ended */
+	RECORD_STARTED,  /* status running, `started` */
+	RECORD_ENDED,    /* final status, `ended`, result or error */
+	RECORD_INPUT,    /* an engine input, journaled */
+	RECORD_EVENT,    /* numbered by the writer */
+	RECORD_DELETE,   /* an ended job, with all that belongs to it */
+	RECORD_SEMAPHORE /* the permits of a semaphore; job 0 */
+};
 
 struct event {
 	uint64_t        seq; /* set by the writer */
@@ -169,7 +181,27 @@ enum read_kind {
 	READ_JOB,    /* job */
 	READ_JOBS,   /* jobs by id, filtered */
 	READ_EVENTS, /* events with seq > after */
-	READ_INFO
+	READ_INFO,
+	READ_BACKUP
+};
+
+/* READ_BACKUP: what is asked of the one backup that there can be; backup.h draws its phases. */
+enum backup_ask {
+	BACKUP_BEGIN, /* gives its id */
+	BACKUP_LOOK,
+	BACKUP_PIECE, /* bytes from `after` on, up to `limit`; when it is READY */
+	BACKUP_END    /* it is no longer needed */
+};
+
+enum backup_phase { BACKUP_NONE, BACKUP_COPYING, BACKUP_CHECKING, BACKUP_READY, BACKUP_FAILED };
+
+struct backup_state {
+	uint64_t          id;
+	enum backup_phase phase;
+	uint64_t          pages; /* of the database, and how many of them are still to be copied */
+	uint64_t          pages_left;
+	uint64_t          bytes; /* READY: of the copy, and their gd_sum() */
+	uint64_t          sum;
 };
 
 #define READ_WITH_SPEC 1u   /* READ_JOB, READ_JOBS: spec, args */
@@ -193,9 +225,10 @@ struct store_read {
 	bool        is_newest_first; /* JOBS */
 	uint64_t    kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
 	uint64_t
-		after; /* EVENTS: seq; JOBS: id of the last row of the page before, 0: from the start */
-	uint32_t limit;     /* rows */
-	size_t   bytes_max; /* EVENTS: stop after this many bytes of bodies (one event at least) */
+			after; /* EVENTS: seq; BACKUP: offset; JOBS: id of the last row of the page before, 0: from the start */
+	uint32_t        limit; /* rows; BACKUP: bytes */
+	enum backup_ask backup_ask;
+	size_t bytes_max; /* EVENTS: stop after this many bytes of bodies (one event at least) */
 
 	/* answered; all in `arena` */
 	struct arena      arena;
@@ -207,9 +240,12 @@ struct store_read {
 	uint32_t          event_count;
 	uint64_t          next_after; /* EVENTS: read after this seq next; JOBS: id, 0: no more */
 	uint64_t          oldest;     /* EVENTS: the lowest seq that is still kept */
-	uint64_t          seq;        /* the highest seq that is durable */
-	uint64_t          jobs_by_status[5];                /* INFO */
-	uint64_t          database_bytes, wal_bytes, queue; /* INFO */
+	bool     is_expired; /* EVENTS: some that were asked for are gone, by age or number */
+	uint64_t seq;        /* the highest seq that is durable */
+	uint64_t jobs_by_status[5];                /* INFO */
+	uint64_t database_bytes, wal_bytes, queue; /* INFO */
+	struct backup_state backup;                /* BACKUP; asked: its id */
+	struct text         piece;
 };
 void store_read_free(struct store_read *r); /* from malloc, with its arena */
 
@@ -217,20 +253,39 @@ void store_read_free(struct store_read *r); /* from malloc, with its arena */
 
 struct store;
 
+/* How much is kept; 0: no such bound. A bound on jobs is one on those that have ended: the ones
+ * whose time is nearest leave first. Events leave from the oldest on, in pieces of up to 64 KiB.
+ * What jobs ask for themselves (`retain`) holds as long as no number is passed. */
+struct store_retention {
+	gd_nsec jobs_age; /* after its end, for a job that asks for nothing; at its end it counts */
+	gd_nsec events_age;
+	uint64_t jobs_max;
+	uint64_t events_max;
+	uint64_t bytes_max; /* of the database without its free pages; jobs and events leave */
+};
+
 struct store_config {
 	const char *dir; /* state directory; made (0700) when it is not there */
 	/* On the writer thread, in commit order. */
 	void (*on_commit)(void *ctx, struct store_commit *c);
 	void *ctx;
+	/* The disk is full: `why` says so. NULL: there is room again. On the writer thread; may be NULL.
+	 */
+	void (*on_full)(void *ctx, const struct gd_error *why);
+	/* Takes a database that is older than the one that was here, or another one: what was
+	 * acknowledged since is lost, and it gets a new uuid. */
+	bool accepts_rollback;
 };
 
 /* Locks the directory, checks, opens, migrates. No thread yet. Errors, with words that say what to
- * do: GD_CONFLICT (another daemon has it: exit 75), GD_STORE (foreign, newer or damaged database:
- * exit 78, nothing overwritten), GD_SYS, GD_NOMEM. */
+ * do: GD_CONFLICT (another daemon has it: exit 75), GD_STORE (foreign, newer, damaged or older
+ * database than the one that was here: exit 78, nothing overwritten), GD_SYS, GD_NOMEM. */
 GD_NODISCARD enum gd_err store_open(const struct store_config *cfg, struct store **out,
                                     struct gd_error *why);
 /* Before store_start(): every job that is not over, by id, each with its journaled inputs in order.
- * The callback's arguments live until it returns; an error from it ends the walk. */
+ * The callback's arguments live until it returns; an error from it ends the walk. Which job it is
+ * told of stands in a file meanwhile, so that the next start knows which one ended this one; a walk
+ * that comes to its end forgets that. */
 struct store_input {
 	uint32_t    number;
 	gd_nsec     time;
@@ -252,12 +307,19 @@ uint64_t    store_seq(const struct store *s);  /* highest durable seq */
 const char *store_uuid(const struct store *s); /* of this database, 36 characters */
 
 GD_NODISCARD enum gd_err store_start(struct store *s, struct gd_error *why);
+/* From now on. Before the first call there are no bounds but what jobs ask for. Any thread. */
+void                     store_retain(struct store *s, const struct store_retention *bounds);
 void                     store_submit(struct store *s, struct store_group *g);
 void                     store_read(struct store *s, struct store_read *r);
+/* A commit waits for room on the disk. What was handed in is kept and tried again until it fits, in
+ * its order; nothing of it is reported before. Reads are answered meanwhile, and see what is
+ * durable: not the groups that wait. It turns false before the commit is reported. Any thread. */
+bool                     store_is_full(const struct store *s);
 uint64_t store_queued(const struct store *s); /* records handed in, not yet committed */
 /* A number that grows whenever the writer has made progress or has nothing to do; for watchdogs. */
 uint64_t store_heartbeat(const struct store *s);
-/* Commits what was handed in, ends the thread. After it nothing may be submitted. */
+/* Commits what was handed in, ends the thread. After it nothing may be submitted. What has no room
+ * on the disk even then is reported as GD_DURABILITY_UNKNOWN. */
 void     store_stop(struct store *s);
 void     store_close(struct store *s); /* checkpoint, close, unlock */
 

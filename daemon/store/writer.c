@@ -3,7 +3,8 @@
  *
  * Groups and reads wait in two lists. A round takes both, commits all the groups, then answers the
  * reads: so a read sees every group that was handed in before it (and perhaps a few more), and
- * reads never split what one sync could cover.
+ * reads never split what one sync could cover. Only while the disk is full are reads answered
+ * before the groups that wait for room.
  */
 #include "daemon/store/inside.h"
 
@@ -13,8 +14,12 @@
 #include <signal.h>
 #include <time.h>
 
-#define IDLE_WAIT_MSEC 1000 /* then the heartbeat shows that we live */
-#define UPKEEP_WAIT_MSEC 30 /* this long without work is a quiet moment */
+#define ROOM_WAIT_MSEC 2       /* before the second try on a full disk; doubled with each one ... */
+#define ROOM_WAIT_MSEC_MAX 250 /* ... up to this */
+
+/* Pages that a backup copies at once: what comes meanwhile waits for as long. */
+#define BACKUP_PAGES_IDLE 128
+#define BACKUP_PAGES_BUSY 16
 
 struct round {
 	struct store_group *groups;
@@ -31,8 +36,15 @@ static bool has_work(const struct queue *q)
 	return q->first_group != NULL || q->first_read != NULL;
 }
 
-/* Under the lock. True: nothing came in all that time. */
-static bool wait_a_while(struct queue *q, int64_t msec)
+static gd_nsec monotonic(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * GD_NSEC_PER_SEC + now.tv_nsec;
+}
+
+static struct timespec in_a_while(int64_t msec)
 {
 	struct timespec until;
 	int64_t         nsec;
@@ -41,7 +53,35 @@ static bool wait_a_while(struct queue *q, int64_t msec)
 	nsec = until.tv_nsec + msec * GD_NSEC_PER_MSEC;
 	until.tv_sec += nsec / GD_NSEC_PER_SEC;
 	until.tv_nsec = nsec % GD_NSEC_PER_SEC;
+	return until;
+}
+
+/* Under the lock. True: nothing came in all that time. */
+static bool wait_a_while(struct queue *q, int64_t msec)
+{
+	const struct timespec until = in_a_while(msec);
+
 	return pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT;
+}
+
+static bool is_backing_up(const struct store *s)
+{
+	return s->failure.code == GD_OK && backup_is_copying(&s->backup);
+}
+
+/* Under the lock, which is open meanwhile. */
+static void use_the_wait(struct store *s)
+{
+	struct queue *q = &s->queue;
+
+	if (!is_backing_up(s) && !wait_a_while(q, upkeep_wait_msec(s)))
+		return;
+	(void)pthread_mutex_unlock(&q->lock);
+	if (is_backing_up(s))
+		backup_copy(&s->backup, &s->dir, BACKUP_PAGES_IDLE);
+	else
+		upkeep_when_idle(s);
+	(void)pthread_mutex_lock(&q->lock);
 }
 
 /* Waits for work, and uses the wait. False: stopped, and nothing is left. */
@@ -52,11 +92,7 @@ static bool take_round(struct store *s, struct round *out)
 	(void)pthread_mutex_lock(&q->lock);
 	while (!has_work(q) && !q->is_stopping) {
 		beat(s);
-		if (!wait_a_while(q, upkeep_is_due(s) ? UPKEEP_WAIT_MSEC : IDLE_WAIT_MSEC))
-			continue;
-		(void)pthread_mutex_unlock(&q->lock);
-		upkeep_when_idle(s);
-		(void)pthread_mutex_lock(&q->lock);
+		use_the_wait(s);
 	}
 	*out = (struct round){ q->first_group, q->first_read };
 	q->first_group = q->last_group = NULL;
@@ -66,34 +102,22 @@ static bool take_round(struct store *s, struct round *out)
 }
 
 /* Cuts the next transaction's worth off the list: whole groups, at least one. */
-static struct store_group *cut(struct store_group **list, uint64_t *records)
+static struct store_group *cut(struct store_group **list, uint64_t *records, size_t *bytes)
 {
 	struct store_group *first = *list;
 	struct store_group *last = first;
-	size_t              bytes = first->arena.bytes;
 
+	*bytes = first->arena.bytes;
 	*records = first->count;
 	while (last->next != NULL && *records + last->next->count <= TRANSACTION_RECORDS_MAX &&
-	       bytes + last->next->arena.bytes <= TRANSACTION_BYTES_MAX) {
+	       *bytes + last->next->arena.bytes <= TRANSACTION_BYTES_MAX) {
 		last = last->next;
 		*records += last->count;
-		bytes += last->arena.bytes;
+		*bytes += last->arena.bytes;
 	}
 	*list = last->next;
 	last->next = NULL;
 	return first;
-}
-
-static void commit_some(struct store *s, struct store_group **groups)
-{
-	uint64_t             records;
-	struct store_commit *c = group_commit(cut(groups, &records));
-
-	commit_groups(s, c);
-	(void)atomic_fetch_sub(&s->queued, records);
-	s->on_commit(s->ctx, c); /* c may be gone when this returns */
-	upkeep_when_busy(s);
-	beat(s);
 }
 
 static void answer_all(struct store *s, struct store_read *reads)
@@ -108,15 +132,99 @@ static void answer_all(struct store *s, struct store_read *reads)
 	}
 }
 
+/* True: it is time to try again. False: the store is stopping. */
+static bool serve_reads_a_while(struct store *s, int64_t msec)
+{
+	const struct timespec until = in_a_while(msec);
+	struct queue         *q = &s->queue;
+	struct store_read    *reads;
+	bool                  is_time = false;
+	bool                  is_stopping;
+
+	(void)pthread_mutex_lock(&q->lock);
+	while (!is_time && !q->is_stopping) {
+		is_time = pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT;
+		reads = q->first_read;
+		q->first_read = q->last_read = NULL;
+		(void)pthread_mutex_unlock(&q->lock);
+		answer_all(s, reads);
+		beat(s);
+		(void)pthread_mutex_lock(&q->lock);
+	}
+	is_stopping = q->is_stopping;
+	(void)pthread_mutex_unlock(&q->lock);
+	return !is_stopping;
+}
+
+static void say_full(struct store *s, const struct gd_error *why)
+{
+	atomic_store(&s->is_full, why != NULL);
+	if (s->on_full != NULL)
+		s->on_full(s->ctx, why);
+}
+
+/* Whoever built these groups has gone on from what is in them, so they cannot be refused any more:
+ * they are kept, and tried again until there is room. What comes meanwhile stands in line behind
+ * them. */
+static void wait_for_room(struct store *s, struct store_commit *c)
+{
+	int64_t msec = ROOM_WAIT_MSEC;
+
+	say_full(s, &c->why);
+	while (c->outcome == GD_UNAVAILABLE && serve_reads_a_while(s, msec)) {
+		commit_groups(s, c);
+		if (msec < ROOM_WAIT_MSEC_MAX)
+			msec *= 2;
+	}
+	if (c->outcome == GD_UNAVAILABLE) { /* stopping: once more, then never */
+		commit_groups(s, c);
+		if (c->outcome == GD_UNAVAILABLE) {
+			s->failure = c->why;
+			c->outcome = GD_DURABILITY_UNKNOWN;
+		}
+	}
+	if (c->outcome == GD_OK)
+		say_full(s, NULL);
+	atomic_store(&s->is_full, false);
+}
+
+static void commit_some(struct store *s, struct round *round)
+{
+	uint64_t             records;
+	size_t               bytes;
+	struct store_commit *c = group_commit(cut(&round->groups, &records, &bytes));
+
+	commit_groups(s, c);
+	if (c->outcome == GD_UNAVAILABLE) {
+		answer_all(s, round->reads);
+		round->reads = NULL;
+		wait_for_room(s, c);
+	}
+	(void)atomic_fetch_sub(&s->queued, records);
+	s->on_commit(s->ctx, c); /* c may be gone when this returns */
+	upkeep_when_busy(s, records, bytes);
+	beat(s);
+}
+
 static void *writer_main(void *arg)
 {
 	struct store *s = arg;
 	struct round  round;
+	gd_nsec       busy_at = 0; /* when something was written, or upkeep done */
 
 	while (take_round(s, &round)) {
+		if (round.groups != NULL)
+			busy_at = monotonic();
 		while (round.groups != NULL)
-			commit_some(s, &round.groups);
+			commit_some(s, &round);
 		answer_all(s, round.reads);
+		if (is_backing_up(s))
+			backup_copy(&s->backup, &s->dir, BACKUP_PAGES_BUSY);
+		/* Reads alone are no reason to put off what is due: a step now and then. */
+		if (monotonic() - busy_at >= UPKEEP_QUIET_MSEC * GD_NSEC_PER_MSEC) {
+			upkeep_when_idle(s);
+			busy_at = monotonic();
+		}
 	}
 	return NULL;
 }
@@ -208,6 +316,11 @@ void store_read(struct store *s, struct store_read *r)
 	q->last_read = r;
 	(void)pthread_cond_signal(&q->changed);
 	(void)pthread_mutex_unlock(&q->lock);
+}
+
+bool store_is_full(const struct store *s)
+{
+	return atomic_load(&s->is_full);
 }
 
 uint64_t store_queued(const struct store *s)

@@ -207,12 +207,12 @@ static void remove_dir(const char *dir)
 
 int main(int argc, char **argv)
 {
-	char                dir[] = "store_speed.XXXXXX";
-	struct bench        b = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0 };
-	struct store_config cfg = { dir, on_commit, &b };
-	uint32_t            jobs = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 500000;
-	uint32_t            in_group = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 256;
-	uint32_t            room = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 4;
+	char         dir[] = "store_speed.XXXXXX";
+	struct bench b = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0 };
+	const struct store_config cfg = { .dir = dir, .on_commit = on_commit, .ctx = &b };
+	uint32_t                  jobs = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 500000;
+	uint32_t                  in_group = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 256;
+	uint32_t                  room = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 4;
 
 	if (jobs == 0 || in_group == 0 || room == 0 || mkdtemp(dir) == NULL) {
 		(void)fprintf(stderr, "store_speed: bad numbers, or %s\n", strerror(errno));

@@ -132,7 +132,7 @@ def given_parameters_that_are_wrong_then_the_pointer_says_where():
                 ("job.submit", {"spec": {"value": 1}, "labels": ["a", 5]}, "/labels/1"),
                 ("job.submit", {"spec": {"value": 1}, "key": "k" * 129}, "/key"),
                 ("job.submit", {"spec": {"value": 1}, "priority": 1}, "/priority"),
-                ("job.submit", {"spec": {"value": 1}, "retain": 1}, "/retain"),
+                ("job.submit", {"spec": {"value": 1}, "retain": -1}, "/retain"),
                 ("job.list", {"status": ["asleep"]}, "/status/0"),
                 ("job.wait", {"ids": [1], "return_when": "NEVER"}, "/return_when")):
             error = refused("InvalidParams", wire.call, method, params)

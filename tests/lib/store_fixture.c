@@ -90,7 +90,10 @@ void fixture_path(const struct fixture *f, const char *name, char out[512])
 
 enum gd_err fixture_try_open(struct fixture *f, struct gd_error *why)
 {
-	struct store_config cfg = { f->dir, on_commit, f };
+	const struct store_config cfg = { .dir = f->dir,
+		                          .on_commit = on_commit,
+		                          .ctx = f,
+		                          .accepts_rollback = f->accepts_rollback };
 
 	return store_open(&cfg, &f->store, why);
 }

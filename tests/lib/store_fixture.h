@@ -18,6 +18,7 @@ struct fixture {
 	char                 root[256]; /* removed at the end */
 	char                 dir[256];  /* the state directory, inside it */
 	struct store        *store;     /* NULL: not open */
+	bool                 accepts_rollback;
 	pthread_mutex_t      lock;
 	pthread_cond_t       changed;
 	struct store_commit *reported[FIXTURE_COMMITS_MAX]; /* in order; released by the teardown */

@@ -114,6 +114,9 @@ static void given_nothing_when_loaded_then_the_defaults_are_there(void **state)
 	assert_true(f->config.loops >= 1 && f->config.loops <= CONFIG_LOOPS_MAX);
 	assert_int_equal(atomic_load(&f->config.log_level), LOG_LEVEL_INFO);
 	assert_int_equal(atomic_load(&f->config.auth_timeout), 5);
+	assert_int_equal(atomic_load(&f->config.retain), 7 * 24 * 3600);
+	assert_int_equal(atomic_load(&f->config.retain_events), 7 * 24 * 3600);
+	assert_int_equal(atomic_load(&f->config.retain_max), 365 * 24 * 3600);
 	assert_false(f->config.is_foreground);
 	assert_string_equal(f->err, "");
 }
@@ -306,10 +309,13 @@ static void given_a_changed_file_when_reloaded_then_what_may_change_does(void **
 	assert_int_equal(f->action, CONFIG_RUN);
 
 	write_file(f,
-	           "[gatherd]\nloops = 3\nmax-jobs = 20\nmax-connections = 8\nlog-level = error\n");
+	           "[gatherd]\nloops = 3\nmax-jobs = 20\nmax-connections = 8\nlog-level = error\n"
+	           "keep-jobs = 5\nretain = 60\n");
 	assert_int_equal(config_reload(&f->config, NULL), GD_OK);
 	assert_int_equal(f->config.loops, 2);
 	assert_int_equal(atomic_load(&f->config.max_jobs), 20);
+	assert_int_equal(atomic_load(&f->config.keep_jobs), 5);
+	assert_int_equal(atomic_load(&f->config.retain), 60);
 	assert_int_equal(atomic_load(&f->config.max_connections), 7);
 	assert_int_equal(atomic_load(&f->config.auth_timeout), 5);
 	assert_int_equal(log_level(), LOG_LEVEL_ERROR);

@@ -45,6 +45,14 @@ static void given_a_value_behind_a_space_or_an_equals_then_both_are_read(void **
 	assert_string_equal(options.key, "b");
 }
 
+static void given_how_long_a_job_is_kept_then_the_daemon_reads_it(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ALL, false, WORDS("--retain", "1h30m")), GD_OK);
+	assert_string_equal(options.retain, "1h30m");
+	assert_true(options_has(&options, OPTION_RETAIN));
+}
+
 static void given_operands_between_options_then_they_are_collected(void **state)
 {
 	(void)state;
@@ -115,6 +123,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_options, close_options)
 	const struct CMUnitTest tests[] = {
 		TEST(given_a_value_behind_a_space_or_an_equals_then_both_are_read),
+		TEST(given_how_long_a_job_is_kept_then_the_daemon_reads_it),
 		TEST(given_operands_between_options_then_they_are_collected),
 		TEST(given_a_command_then_the_options_before_it_end_there),
 		TEST(given_arguments_of_a_job_then_json_is_json_and_the_rest_text),

@@ -81,7 +81,11 @@ static void given_a_file_of_version_1_when_migrated_then_its_rows_stay(void **st
 
 	assert_int_equal(schema_create(db, NULL), GD_OK);
 	assert_int_equal(db_exec(db,
-	                         "DROP TABLE semaphores; PRAGMA user_version = 1;"
+	                         "DROP TABLE semaphores; DROP TABLE expiry; DROP TABLE ghosts;"
+	                         "DROP TABLE event_marks; DROP TABLE event_log;"
+	                         "ALTER TABLE jobs DROP COLUMN retain;"
+	                         "ALTER TABLE jobs DROP COLUMN ordinal; PRAGMA user_version = 1;"
+	                         "ALTER TABLE state DROP COLUMN commits;"
 	                         "INSERT INTO inputs VALUES (1, 1, 5, x'00')",
 	                         NULL),
 	                 GD_OK);
@@ -94,6 +98,33 @@ static void given_a_file_of_version_1_when_migrated_then_its_rows_stay(void **st
 	assert_int_equal(number(db, "SELECT count(*) FROM state"), 1);
 	if (db_prepare(db, &why) != GD_OK)
 		fail_msg("%s", why.text);
+}
+
+static void given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_expire(void **state)
+{
+	struct db *db = *state;
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(db_exec(db,
+	                         "DROP TABLE expiry; DROP TABLE ghosts; DROP TABLE event_marks;"
+	                         "DROP TABLE event_log; ALTER TABLE jobs DROP COLUMN retain;"
+	                         "ALTER TABLE jobs DROP COLUMN ordinal; PRAGMA user_version = 2;"
+	                         "ALTER TABLE state DROP COLUMN commits;"
+	                         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+	                         " WHERE i < 600) INSERT INTO jobs SELECT i, i % 2 + 1, 0, 0, 0, i,"
+	                         " 0, 0, 'o', NULL, NULL, NULL, NULL, '', NULL, NULL FROM n",
+	                         NULL),
+	                 GD_OK);
+
+	assert_int_equal(schema_migrate(db, NULL), GD_OK);
+
+	/* 300 of them have ended: two rows, 256 ids at most in each. */
+	assert_int_equal(number(db, "SELECT count(*) FROM expiry"), 2);
+	assert_int_equal(number(db, "SELECT max(due) FROM expiry"), 604800000000599);
+	assert_int_equal(number(db, "SELECT sum(length(jobs) - length(replace(jobs, ' ', '')) + 1)"
+	                            " FROM expiry"),
+	                 300);
+	assert_int_equal(number(db, "SELECT trimmed FROM event_log"), 0);
 }
 
 static void given_a_step_that_fails_when_migrating_then_nothing_of_it_stays(void **state)
@@ -180,6 +211,8 @@ int main(void)
 		SCHEMA_TEST(given_a_new_schema_when_prepared_then_every_statement_fits_it),
 		SCHEMA_TEST(given_the_newest_version_when_migrated_then_nothing_changes),
 		SCHEMA_TEST(given_a_file_of_version_1_when_migrated_then_its_rows_stay),
+		SCHEMA_TEST(
+			given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_expire),
 		SCHEMA_TEST(given_a_step_that_fails_when_migrating_then_nothing_of_it_stays),
 		SCHEMA_TEST(given_a_foreign_application_when_checked_then_it_is_refused),
 		SCHEMA_TEST(given_a_newer_or_no_version_when_checked_then_it_is_refused),

@@ -195,7 +195,7 @@ static void given_a_flipped_bit_in_the_log_when_opened_then_the_loss_is_not_hidd
 	assert_int_equal(open_and_count(f), 10);
 }
 
-static void given_a_log_cut_at_any_place_when_opened_then_whole_commits_are_there(void **state)
+static void given_a_log_cut_at_any_place_when_accepted_then_whole_commits_are_there(void **state)
 {
 	struct fixture *f = *state;
 	size_t          count;
@@ -204,6 +204,7 @@ static void given_a_log_cut_at_any_place_when_opened_then_whole_commits_are_ther
 	uint64_t        before = 5;
 
 	crash_after_commits(f, 1, 5);
+	f->accepts_rollback = true;
 	bytes = fixture_read_file(f, "gatherd.db-wal", &count);
 
 	for (size_t left = count; left > 1500; left -= 1500) {
@@ -224,7 +225,24 @@ static void given_a_log_cut_at_any_place_when_opened_then_whole_commits_are_ther
 	free(bytes);
 }
 
-static void given_a_damaged_last_commit_when_opened_then_the_ones_before_it_are_there(void **state)
+static void given_a_torn_last_commit_when_accepted_then_the_ones_before_it_are_there(void **state)
+{
+	struct fixture *f = *state;
+	size_t          count;
+	char           *bytes;
+
+	crash_after_commits(f, 1, 10);
+	bytes = fixture_read_file(f, "gatherd.db-wal", &count);
+	memset(bytes + count - 512, 0x5a, 512);
+	fixture_write_file(f, "gatherd.db-wal", bytes, count);
+	free(bytes);
+	fixture_assert_refused(f, "10 were acknowledged");
+	f->accepts_rollback = true;
+
+	assert_int_equal(open_and_count(f), 9);
+}
+
+static void given_a_flipped_bit_in_the_last_commit_when_opened_then_it_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	size_t          count;
@@ -233,7 +251,7 @@ static void given_a_damaged_last_commit_when_opened_then_the_ones_before_it_are_
 	free(fixture_read_file(f, "gatherd.db-wal", &count));
 	flip(f, count - 100);
 
-	assert_int_equal(open_and_count(f), 9);
+	fixture_assert_refused(f, "damaged at byte");
 }
 
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -246,9 +264,10 @@ int main(void)
 		STORE_TEST(given_a_disk_that_refuses_writes_when_committing_then_it_stops),
 		STORE_TEST(given_damaged_pages_after_a_crash_when_opened_then_it_is_refused),
 		STORE_TEST(given_a_flipped_bit_in_the_log_when_opened_then_the_loss_is_not_hidden),
-		STORE_TEST(given_a_log_cut_at_any_place_when_opened_then_whole_commits_are_there),
+		STORE_TEST(given_a_log_cut_at_any_place_when_accepted_then_whole_commits_are_there),
 		STORE_TEST(
-			given_a_damaged_last_commit_when_opened_then_the_ones_before_it_are_there),
+			given_a_torn_last_commit_when_accepted_then_the_ones_before_it_are_there),
+		STORE_TEST(given_a_flipped_bit_in_the_last_commit_when_opened_then_it_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("store_crash", tests, NULL, NULL);

@@ -91,7 +91,7 @@ static void given_a_writer_that_is_never_idle_when_it_goes_on_then_the_log_has_a
 
 	for (uint64_t id = 1; id <= 80; id++) {
 		commit_large_job(f, id);
-		upkeep_when_busy(f->store);
+		upkeep_when_busy(f->store, 3, BODY_BYTES);
 	}
 
 	assert_in_range(state_dir_bytes(f->store->dir.wal), 16 * MIB, 40 * MIB);

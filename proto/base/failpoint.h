@@ -1,0 +1,21 @@
+/*
+ * failpoint.h - named places where a crash rig can end the daemon.
+ *
+ * GD_FAILPOINT("store.committed") stands where a crash is worth trying: it is nothing at all unless
+ * GD_FAILPOINTS is defined. What ships is never built so: tests/torture compiles a daemon of its own
+ * with it, and brings gd_failpoint(), which ends the process with SIGKILL when GATHERD_FAILPOINT
+ * names the place.
+ *
+ * Threads: any. Source: the failpoints of etcd's gofail.
+ */
+#ifndef GATHERD_BASE_FAILPOINT_H
+#define GATHERD_BASE_FAILPOINT_H
+
+#ifdef GD_FAILPOINTS
+void gd_failpoint(const char *name);
+#define GD_FAILPOINT(name) gd_failpoint(name)
+#else
+#define GD_FAILPOINT(name) ((void)0)
+#endif
+
+#endif
