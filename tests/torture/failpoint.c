@@ -1,0 +1,59 @@
+/*
+ * What failpoint.h names, for the daemon of the crash rig: GATHERD_FAILPOINT=NAME[:N] ends the
+ * process, as `kill -9` would, when it passes NAME for the N-th time.
+ *
+ * SQLite's own steps are places too: fdatasync() and pwrite64() stand here before those of the C
+ * library, so that a commit or a checkpoint can end in its middle.
+ */
+#include "proto/base/failpoint.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char        armed[64]; /* "": none */
+static atomic_long left;
+
+__attribute__((constructor)) static void arm(void)
+{
+	const char *wish = getenv("GATHERD_FAILPOINT");
+	const char *colon;
+	size_t      bytes;
+
+	if (wish == NULL)
+		return;
+	colon = strchr(wish, ':');
+	bytes = colon == NULL ? strlen(wish) : (size_t)(colon - wish);
+	if (bytes >= sizeof armed)
+		abort();
+	memcpy(armed, wish, bytes);
+	atomic_init(&left, colon == NULL ? 1 : strtol(colon + 1, NULL, 10));
+}
+
+void gd_failpoint(const char *name)
+{
+	if (strcmp(name, armed) == 0 && atomic_fetch_sub(&left, 1) == 1)
+		(void)kill(getpid(), SIGKILL);
+}
+
+int     fdatasync(int fd);
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at);
+
+int fdatasync(int fd)
+{
+	int rc;
+
+	gd_failpoint("sqlite.before_sync");
+	rc = (int)syscall(SYS_fdatasync, fd);
+	gd_failpoint("sqlite.after_sync");
+	return rc;
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at)
+{
+	gd_failpoint("sqlite.before_write");
+	return syscall(SYS_pwrite64, fd, bytes, count, at);
+}

@@ -1,0 +1,197 @@
+#include "tests/lib/fault_vfs.h"
+#include "tests/lib/ledger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * A log of some commits, left behind by a process that was killed, in which one bit is flipped: one
+ * in every frame, and all those of the header and of the last frames' headers. A start either finds all
+ * of the commits or is refused with the reason. GATHERD_TORTURE=1 takes a log of
+ * 500 commits; otherwise it is short, and every few of the headers' bits must do.
+ */
+#define WAL_HEADER 32u
+#define WAL_FRAME (4096u + 24u)
+
+struct copy {
+	char  *at;
+	size_t bytes;
+};
+
+struct flips {
+	struct ledger ledger;
+	char          database_path[320];
+	char          wal_path[320];
+	struct copy   database;
+	struct copy   wal;
+	uint64_t      starts, refused;
+};
+
+static struct flips flips;
+
+static struct copy load(const char *path)
+{
+	int         fd = open(path, O_RDONLY);
+	struct stat st;
+	struct copy copy;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	copy.bytes = (size_t)st.st_size;
+	copy.at = malloc(copy.bytes);
+	assert_non_null(copy.at);
+	assert_int_equal(read(fd, copy.at, copy.bytes), st.st_size);
+	(void)close(fd);
+	return copy;
+}
+
+static void save(const char *path, const struct copy *copy)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, copy->at, copy->bytes), (ssize_t)copy->bytes);
+	(void)close(fd);
+}
+
+static bool is_thorough(void)
+{
+	return getenv("GATHERD_TORTURE") != NULL;
+}
+
+static int setup(void **state)
+{
+	struct flips *f = &flips;
+
+	*state = f;
+	fault_vfs_install(); /* for its speed: no sync reaches the disk */
+	fault_vfs_disarm();
+	ledger_init(&f->ledger);
+	(void)snprintf(f->database_path, sizeof f->database_path, "%.280s/gatherd.db",
+	               f->ledger.dir);
+	(void)snprintf(f->wal_path, sizeof f->wal_path, "%.280s/gatherd.db-wal", f->ledger.dir);
+	ledger_crash_after(&f->ledger, is_thorough() ? 500 : 60);
+	f->database = load(f->database_path);
+	f->wal = load(f->wal_path);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct flips *f = *state;
+
+	print_message("# %llu starts, %llu refused\n", (unsigned long long)f->starts,
+	              (unsigned long long)f->refused);
+	free(f->database.at);
+	free(f->wal.at);
+	ledger_end(&f->ledger);
+	return 0;
+}
+
+static void flip(const struct flips *f, size_t at, unsigned bit)
+{
+	char byte = (char)(f->wal.at[at] ^ (char)(1u << bit));
+	int  fd = open(f->wal_path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+	(void)close(fd);
+}
+
+static void unflip(const struct flips *f, size_t at)
+{
+	int fd = open(f->wal_path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, f->wal.at + at, 1, (off_t)at), 1);
+	(void)close(fd);
+}
+
+/* A start that is refused has changed nothing. */
+static void try_flip(struct flips *f, size_t at, unsigned bit)
+{
+	struct ledger  *l = &f->ledger;
+	struct gd_error why = { 0 };
+	enum gd_err     rc;
+	uint64_t        count;
+
+	flip(f, at, bit);
+	f->starts++;
+	rc = ledger_open(l, &why);
+	if (rc != GD_OK) {
+		f->refused++;
+		assert_int_equal(rc, GD_STORE);
+		if (strstr(why.text, "damaged at byte") == NULL)
+			fail_msg("byte %zu bit %u: refused with \"%s\"", at, bit, why.text);
+		unflip(f, at);
+		return;
+	}
+	count = ledger_count(l);
+	ledger_close(l);
+	save(f->database_path, &f->database);
+	save(f->wal_path, &f->wal);
+	if (count != l->acknowledged)
+		fail_msg("byte %zu bit %u: %llu of %llu commits are there, and no word of it", at,
+		         bit, (unsigned long long)count, (unsigned long long)l->acknowledged);
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+static void given_a_flipped_bit_in_any_frame_when_started_then_the_loss_is_not_hidden(void **state)
+{
+	struct flips *f = *state;
+	uint32_t      seed = 1;
+
+	for (size_t at = WAL_HEADER; at + WAL_FRAME <= f->wal.bytes; at += WAL_FRAME) {
+		size_t byte = next_random(&seed) % WAL_FRAME;
+
+		try_flip(f, at + byte, next_random(&seed) % 8);
+	}
+	assert_int_equal(f->starts, f->refused);
+}
+
+static void given_any_bit_of_a_frame_header_when_flipped_then_the_loss_is_not_hidden(void **state)
+{
+	struct flips *f = *state;
+	size_t        frames = (f->wal.bytes - WAL_HEADER) / WAL_FRAME;
+
+	/* The last one, where nothing stands behind, and the one before the last commit may end. */
+	for (size_t frame = frames - 1; frame + 8 >= frames; frame--)
+		for (size_t bit = frame % 5; bit < 24u * 8; bit += is_thorough() ? 1 : 5)
+			try_flip(f, WAL_HEADER + frame * WAL_FRAME + bit / 8, bit % 8);
+}
+
+static void given_any_bit_of_the_header_when_flipped_then_the_loss_is_not_hidden(void **state)
+{
+	struct flips *f = *state;
+
+	for (size_t bit = 0; bit < WAL_HEADER * 8; bit += is_thorough() ? 1 : 3)
+		try_flip(f, bit / 8, bit % 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			given_a_flipped_bit_in_any_frame_when_started_then_the_loss_is_not_hidden),
+		cmocka_unit_test(
+			given_any_bit_of_a_frame_header_when_flipped_then_the_loss_is_not_hidden),
+		cmocka_unit_test(
+			given_any_bit_of_the_header_when_flipped_then_the_loss_is_not_hidden),
+	};
+
+	return cmocka_run_group_tests_name("wal_flips", tests, setup, teardown);
+}
