@@ -221,8 +221,11 @@ static enum gd_err read_inputs(struct walk *w, uint64_t job, struct input_link *
 	while ((rc = db_step(&w->s->db, &b, &has_row, why)) == GD_OK && has_row) {
 		struct input_link *link = arena_alloc(&w->inputs, sizeof *link);
 
-		if (link == NULL)
+		if (link == NULL) {
+			/* Fewer inputs than there are would be another life of the job. */
+			rc = gd_fail(why, GD_NOMEM, "inputs: out of memory");
 			break;
+		}
 		bytes = row_blob(&b, 2);
 		link->input.number = (uint32_t)row_i64(&b, 0);
 		link->input.time = row_i64(&b, 1);
