@@ -28,13 +28,14 @@ static enum gd_err count_inputs(void *ctx, const struct store_job *job, uint32_t
 static void given_no_memory_at_any_point_when_walked_then_never_fewer_inputs(void **state)
 {
 	struct fixture     *f = *state;
-	struct store_group *g = store_group_new(0);
+	struct store_group *g;
 	struct gd_error     why;
 	bool                has_failed = true;
 
 	if (!fault_is_possible())
 		skip();
 	fixture_open(f);
+	g = store_group_new(0);
 	(void)fixture_add_whole_job(g, 1, JOB_RUNNING);
 	(void)fixture_add_input(g, 1, 1, "one");
 	(void)fixture_commit(f, g);
