@@ -151,9 +151,9 @@ enum job_phase {
 };
 
 struct job {
-	uint64_t        id;
-	struct job     *chain; /* in the engine's table */
-	struct job     *active_next;
+	uint64_t    id;
+	struct job *chain; /* in the engine's table; once it is gone from there, among `ended` */
+	struct job *active_next;
 	struct program *program; /* counted */
 	struct task    *main;    /* counted */
 	gd_nsec         now;
@@ -206,6 +206,7 @@ struct engine {
 	struct job        **table; /* chained hash by id; owned */
 	uint32_t            table_room;
 	uint32_t            job_count;
+	struct job         *ended; /* since the outputs were cleared; owned */
 	struct job         *active_first, *active_last;
 	uint32_t            waiting_for_now;
 	uint32_t            budget; /* for each step */
@@ -263,6 +264,7 @@ void        job_drop(struct engine *e, struct job *j);             /* without a 
 uint32_t    job_live_tasks(const struct job *j, struct task **all);
 void job_sweep(struct engine *e, struct job *j);  /* cancels what is left, in creation order */
 void job_finish(struct engine *e, struct job *j); /* puts out how it ended; frees it */
+void job_forget_ended(struct engine *e);          /* and the programs that they held */
 
 /* --- out.c --- */
 

@@ -10,7 +10,8 @@
  * outbox behind the record of the input that caused it, so running ahead shows nothing to anyone.
  *
  * Ownership: the engine owns its jobs and their values; a job keeps a reference to its program.
- * Outputs borrow nothing: they hold references that engine_outs_clear() drops. Threads: one at a
+ * Outputs hold references, and the engine holds the programs of jobs that have ended, until
+ * engine_outs_clear(): what is put out can be read until then. Threads: one at a
  * time. Cost: a step is O(log timers); starting a child of a gather is O(1).
  */
 #ifndef GATHERD_ENGINE_ENGINE_H

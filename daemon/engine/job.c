@@ -62,6 +62,7 @@ static void table_remove(struct engine *e, struct job *j)
 	e->job_count--;
 }
 
+/* Outputs may tell of constants of its program, so that stays until they are cleared. */
 static void job_free(struct engine *e, struct job *j)
 {
 	table_remove(e, j);
@@ -69,8 +70,19 @@ static void job_free(struct engine *e, struct job *j)
 		sched_release(e, &j->main->sched);
 	CHECK(j->joins == NULL && j->made_first == NULL);
 	value_release(&e->heap, j->title);
-	program_release(j->program);
-	slab_free(&e->slab, j, sizeof *j);
+	j->chain = e->ended;
+	e->ended = j;
+}
+
+void job_forget_ended(struct engine *e)
+{
+	struct job *j;
+
+	while ((j = e->ended) != NULL) {
+		e->ended = j->chain;
+		program_release(j->program);
+		slab_free(&e->slab, j, sizeof *j);
+	}
 }
 
 bool job_table_open(struct engine *e)
@@ -85,6 +97,7 @@ void job_table_close(struct engine *e)
 	for (uint32_t i = 0; i < e->table_room; i++)
 		while (e->table[i] != NULL)
 			job_drop(e, e->table[i]);
+	job_forget_ended(e);
 	free(e->table);
 }
 

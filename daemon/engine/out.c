@@ -94,6 +94,7 @@ void engine_outs_clear(struct engine *e, struct engine_outs *outs)
 	}
 	outs->count = 0;
 	buf_clear(&outs->paths);
+	job_forget_ended(e);
 }
 
 void engine_outs_close(struct engine *e, struct engine_outs *outs)

@@ -50,7 +50,7 @@ void sim_close(struct sim *s)
 	free(s);
 }
 
-static const char *out_name(enum engine_out_kind kind)
+const char *sim_out_name(enum engine_out_kind kind)
 {
 	switch (kind) {
 	case ENGINE_JOB_STARTED:
@@ -86,7 +86,7 @@ static void write_out(struct sim *s, const struct engine_out *o)
 	if (o->ordinal == 0 || (o->kind == ENGINE_JOB_STARTED && !s->has_job_lines))
 		return;
 	buf_addf(b, "[%6.0fms] job %llu %s", (double)(o->time - SIM_EPOCH) / 1e6,
-	         (unsigned long long)o->job, out_name(o->kind));
+	         (unsigned long long)o->job, sim_out_name(o->kind));
 	if (o->path != PROGRAM_NONE && o->kind != ENGINE_YIELD) {
 		buf_add_byte(b, ' ');
 		buf_add(b, s->outs.paths.at + o->path, o->path_bytes);

@@ -49,6 +49,8 @@ struct sim {
 	bool is_replaying; /* the journal answers who wants to know the time or have a permit */
 };
 
+const char *sim_out_name(enum engine_out_kind kind); /* as in events: "job.started" */
+
 struct sim *sim_open(void);
 /* An empty journal and transcript, from now on, where the last job has ended: another job may then
  * run on the same engine. False: it has not ended. */
