@@ -18,6 +18,7 @@
 
 #define EXIT_SECOND_DAEMON 75 /* EX_TEMPFAIL */
 #define LARGE_BYTES (64 * 1024)
+#define PROGRESS_USEC 250000
 #define EXIT_FAILED 71 /* EX_OSERR: the system refuses something we need */
 
 #define SIGNALS 3
@@ -32,6 +33,7 @@ struct daemon {
 	struct listeners *listeners;
 	struct event     *signals[SIGNALS];
 	struct event     *watchdog;
+	struct event     *progress; /* while jobs are being replayed */
 };
 
 /* --- while it runs --- */
@@ -84,8 +86,15 @@ static void on_reload(evutil_socket_t number, short what, void *ctx)
 /* One line for `systemctl status`; renewed as often as the watchdog is fed. */
 static void tell_status(struct daemon *d)
 {
-	uint32_t jobs = 0;
+	const uint64_t left = recover_left(d->pool);
+	const uint64_t total = d->pool->recovery.total;
+	uint32_t       jobs = 0;
 
+	if (left != 0) {
+		notify_status("recovering: %" PRIu64 " of %" PRIu64 " jobs run again",
+		              left < total ? total - left : 0, total);
+		return;
+	}
 	for (uint32_t i = 0; i < d->pool->count; i++)
 		jobs += atomic_load(&pool_loop(d->pool, i)->job_count);
 	notify_status("%u jobs under way on %u loops", (unsigned)jobs, (unsigned)d->pool->count);
@@ -101,6 +110,27 @@ static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 		return;
 	notify_watchdog();
 	tell_status(d);
+}
+
+static void on_progress(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	tell_status(d);
+	if (recover_left(d->pool) == 0)
+		(void)event_del(d->progress);
+}
+
+static enum gd_err watch_progress(struct daemon *d, struct gd_error *why)
+{
+	const struct timeval interval = { .tv_usec = PROGRESS_USEC };
+
+	d->progress = event_new(pool_loop(d->pool, 0)->base, -1, EV_PERSIST, on_progress, d);
+	if (d->progress == NULL || event_add(d->progress, &interval) != 0)
+		return gd_fail(why, GD_NOMEM, "no memory for the progress of the recovery");
+	return GD_OK;
 }
 
 static enum gd_err watch_signals(struct daemon *d, struct gd_error *why)
@@ -133,17 +163,13 @@ static enum gd_err open_store(struct daemon *d, struct gd_error *why)
 		                             .ctx = d->pool,
 		                             .on_full = pool_on_full,
 		                             .accepts_rollback = d->config.accepts_rollback };
-	uint64_t                  jobs;
 	enum gd_err               rc = store_open(&config, &d->store, why);
 
 	if (rc != GD_OK)
 		return rc;
 	pool_use_store(d->pool, d->store);
 	set_retention(d);
-	if ((rc = recover_jobs(d->pool, &jobs, why)) != GD_OK)
-		return rc;
-	log_info("daemon.recovered", "jobs=%" PRIu64 " seq=%" PRIu64, jobs, store_seq(d->store));
-	return GD_OK;
+	return recover_open(d->pool, why);
 }
 
 static enum gd_err open_all(struct daemon *d, struct gd_error *why)
@@ -154,10 +180,11 @@ static enum gd_err open_all(struct daemon *d, struct gd_error *why)
 	    (rc = pool_open(d->config.loops, &d->pool, why)) != GD_OK ||
 	    (rc = open_store(d, why)) != GD_OK ||
 	    (rc = net_open(&d->config, d->auth, d->pool, &d->net, why)) != GD_OK ||
-	    (rc = watch_signals(d, why)) != GD_OK ||
+	    (rc = watch_signals(d, why)) != GD_OK || (rc = watch_progress(d, why)) != GD_OK ||
 	    (rc = listeners_open(d->net, &d->listeners, why)) != GD_OK ||
 	    (rc = store_start(d->store, why)) != GD_OK)
 		return rc;
+	recover_begin(d->pool);
 	return pool_start(d->pool, why);
 }
 
@@ -183,6 +210,8 @@ static void close_all(struct daemon *d)
 	}
 	if (d->watchdog != NULL)
 		event_free(d->watchdog);
+	if (d->progress != NULL)
+		event_free(d->progress);
 	if (d->pool != NULL)
 		pool_close(d->pool);
 	if (d->store != NULL)
@@ -272,10 +301,11 @@ int main(int argc, char **argv)
 		return exit_code_of(rc);
 	}
 	notify_open();
-	notify_status("reading the jobs that are not over");
+	notify_status("opening the state directory");
 	if ((rc = open_all(&d, &why)) == GD_OK) {
-		log_info("daemon.ready", "socket=%s loops=%u", d.config.socket,
-		         (unsigned)d.config.loops);
+		log_info("daemon.ready", "socket=%s loops=%u jobs=%" PRIu64 " seq=%" PRIu64,
+		         d.config.socket, (unsigned)d.config.loops, d.pool->recovery.total,
+		         store_seq(d.store));
 		tell_status(&d);
 		notify_ready();
 		loop_run(pool_loop(d.pool, 0));

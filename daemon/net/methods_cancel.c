@@ -1,6 +1,7 @@
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
 #include "daemon/run/inputs.h"
+#include "daemon/run/recover.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct cancel_row {
 	enum job_status    status;
 	bool               is_found;
 	bool               is_accepted;
+	bool               is_cut; /* the daemon stopped before it could be asked for */
 	/* On its way to the job's loop, to the disk, and back: */
 	struct inbox_msg   msg;
 	struct outbox_item item;
@@ -40,6 +42,8 @@ static void write_row(struct buf *b, const struct cancel_row *row)
 	buf_addf(b, "{\"id\":%llu,", (unsigned long long)row->id);
 	if (!row->is_found)
 		buf_add_text(b, "\"error\":{\"type\":\"NotFound\"}}");
+	else if (row->is_cut)
+		buf_add_text(b, "\"error\":{\"type\":\"Unavailable\"}}");
 	else
 		buf_addf(b, "\"status\":\"%s\",\"accepted\":%s}", job_status_name(row->status),
 		         row->is_accepted ? "true" : "false");
@@ -48,12 +52,19 @@ static void write_row(struct buf *b, const struct cancel_row *row)
 static void answer_set(struct cancel_set *set)
 {
 	struct request *r = set->request;
+	struct gd_error why;
 	struct buf     *b;
 
 	if (set->waiting != 0)
 		return;
 	if (set->is_single && !set->at[0].is_found) {
 		reply_not_found(r, set->at[0].id);
+		free(set);
+		return;
+	}
+	if (set->is_single && set->at[0].is_cut) {
+		(void)gd_fail(&why, GD_UNAVAILABLE, "the daemon is stopping");
+		reply_why(r, &why);
 		free(set);
 		return;
 	}
@@ -124,6 +135,9 @@ static void take_row(struct loop *l, struct inbox_msg *m)
 	bool               is_ended;
 	struct gd_error    why;
 
+	if (recover_defers(l, row->id, m))
+		return;
+	row->is_cut = recover_was_cut(l, row->id);
 	row->is_accepted = inputs_cancel(l, row->id, reason, &is_ended, &status);
 	if (row->is_accepted && is_ended)
 		row->status = status;

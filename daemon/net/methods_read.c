@@ -1,6 +1,7 @@
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
 #include "daemon/run/apply.h"
+#include "daemon/run/recover.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct look {
 	bool                   has_tasks; /* asked for */
 	bool                   is_stack;  /* job.stack, not job.get */
 	bool                   is_live;
+	bool                   is_cut; /* the daemon stopped before the job was here */
 	unsigned               include;
 	struct engine_job_info info;
 	struct buf             stack;
@@ -66,8 +68,16 @@ static void write_job(struct buf *b, const struct look *look, size_t room)
 static void answer_look(struct look *look)
 {
 	struct request *r = look->request;
-	struct buf     *b = reply_begin(r);
+	struct gd_error why;
+	struct buf     *b;
 
+	if (look->is_cut) {
+		(void)gd_fail(&why, GD_UNAVAILABLE, "the daemon is stopping");
+		reply_why(r, &why);
+		free_look(look);
+		return;
+	}
+	b = reply_begin(r);
 	if (look->stack.bytes == 0)
 		buf_add_text(&look->stack, "[]");
 	if (look->is_stack) {
@@ -112,11 +122,14 @@ static void take_look(struct loop *l, struct inbox_msg *m)
 	uint64_t     job = look->read->read.job;
 
 	_Static_assert(offsetof(struct look, msg) == 0, "a look begins with its message");
+	if (look->has_tasks && recover_defers(l, job, m))
+		return;
 	/* On a full disk that may take long: then the row is all there is to tell. */
 	if (!loop_is_settled(l) && store_is_full(l->pool->store)) {
 		send_back(l, look);
 		return;
 	}
+	look->is_cut = look->has_tasks && recover_was_cut(l, job);
 	look->is_live = engine_job_info(l->engine, job, &look->info);
 	if (look->is_live && look->has_tasks)
 		(void)engine_write_stack(l->engine, job, STACK_ROWS_MAX, &look->stack);
@@ -326,8 +339,9 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 		buf_addf(b, "%s{\"jobs\":%u}", i == 0 ? "" : ",",
 		         (unsigned)atomic_load(&pool->at[i].loop.job_count));
 	buf_addf(b,
-	         "],\"connections\":%u,\"processes\":0,\"queue\":%llu,\"database_bytes\":%llu,"
-	         "\"wal_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
+	         "],\"recovering\":%llu,\"connections\":%u,\"processes\":0,\"queue\":%llu,"
+	         "\"database_bytes\":%llu,\"wal_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
+	         (unsigned long long)recover_left(pool),
 	         (unsigned)atomic_load(&r->desk->net->connections),
 	         (unsigned long long)read->read.queue,
 	         (unsigned long long)read->read.database_bytes,

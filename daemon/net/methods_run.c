@@ -3,6 +3,7 @@
 #include "daemon/net/render.h"
 #include "daemon/net/stream.h"
 #include "daemon/run/inputs.h"
+#include "daemon/run/recover.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -54,6 +55,8 @@ static void take_cancel(struct loop *l, struct inbox_msg *m)
 	enum job_status     status;
 	bool                is_ended;
 
+	if (recover_defers(l, note->job, m))
+		return;
 	(void)inputs_cancel(l, note->job, "the client has gone", &is_ended, &status);
 	free(note);
 }

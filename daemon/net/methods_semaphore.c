@@ -1,13 +1,82 @@
 #include "daemon/engine/limits.h"
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
+#include "daemon/run/recover.h"
 #include "daemon/run/semaphores.h"
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIST_ROWS_DEFAULT 100u
+
+/* --- what is asked; who holds what is known when every job was replayed, so it waits until then --- */
+
+struct ask {
+	struct inbox_msg msg;
+	struct request  *request; /* NULL: let go */
+	void (*answer)(struct request *r, const struct ask *ask);
+	uint32_t number; /* permits, or rows */
+	bool     has_name;
+	char     name[SEMAPHORE_NAME_BYTES_MAX + 1];
+};
+
+static void name_ask(struct ask *ask, const char *name)
+{
+	ask->has_name = name != NULL;
+	if (name != NULL)
+		memcpy(ask->name, name, strlen(name) + 1);
+}
+
+static void let_ask_go(struct request *r, bool is_cancelled)
+{
+	struct ask *ask = r->work;
+
+	(void)is_cancelled;
+	ask->request = NULL;
+}
+
+static void take_ask(struct loop *l, struct inbox_msg *m)
+{
+	struct ask     *ask = (struct ask *)(void *)m;
+	struct request *r = ask->request;
+	struct gd_error why;
+
+	_Static_assert(offsetof(struct ask, msg) == 0, "an ask begins with its message");
+	if (r != NULL) {
+		r->let_go = NULL;
+		if (recover_was_cut(l, RECOVER_ALL)) {
+			(void)gd_fail(&why, GD_UNAVAILABLE, "the daemon is stopping");
+			reply_why(r, &why);
+		} else {
+			ask->answer(r, ask);
+		}
+	}
+	free(ask);
+}
+
+static void answer_when_recovered(struct request *r, const struct ask *ask)
+{
+	struct loop *l = r->desk->loop;
+	struct ask  *kept;
+
+	if (l->recovery == NULL) {
+		ask->answer(r, ask);
+		return;
+	}
+	if ((kept = malloc(sizeof *kept)) == NULL) {
+		reply_error(r, GD_NOMEM, "no memory for a request", NULL);
+		return;
+	}
+	*kept = *ask;
+	kept->msg.run = take_ask;
+	kept->request = r;
+	r->work = kept;
+	r->let_go = let_ask_go;
+	if (!recover_defers(l, RECOVER_ALL, &kept->msg))
+		take_ask(l, &kept->msg);
+}
 
 static void write_state(struct buf *b, const struct semaphore_state *s)
 {
@@ -51,7 +120,7 @@ static void refuse_put(struct request *r, const struct gd_error *why)
 	reply_error(r, why->code, why->text, why->code == GD_LIMIT ? data : NULL);
 }
 
-static void put_permits(struct request *r, const char *name, uint32_t permits)
+static void put_permits(struct request *r, const struct ask *ask)
 {
 	struct loop        *l = r->desk->loop;
 	struct store_group *g = loop_group(l);
@@ -61,12 +130,13 @@ static void put_permits(struct request *r, const char *name, uint32_t permits)
 	struct gd_error     why;
 
 	if (put != NULL)
-		kept = (struct text){ arena_copy(&g->arena, name, strlen(name)), strlen(name) };
+		kept = (struct text){ arena_copy(&g->arena, ask->name, strlen(ask->name)),
+			              strlen(ask->name) };
 	if (kept.at == NULL) {
 		reply_error(r, GD_NOMEM, "no memory for a request", NULL);
 		return;
 	}
-	if (semaphores_begin_put(l->pool->semaphores, kept, permits, &why) != GD_OK) {
+	if (semaphores_begin_put(l->pool->semaphores, kept, ask->number, &why) != GD_OK) {
 		refuse_put(r, &why);
 		return;
 	}
@@ -75,25 +145,27 @@ static void put_permits(struct request *r, const char *name, uint32_t permits)
 		pool_die("loop.no_memory", &why);
 	}
 	record->u.semaphore.name = kept;
-	record->u.semaphore.permits = permits;
+	record->u.semaphore.permits = ask->number;
 	*put = (struct put){ .item.release = release_put, .request = r, .record = record };
 	outbox_add(g->outbox, &put->item);
 }
 
 void method_semaphore_put(struct request *r, struct rpc_params *p)
 {
+	struct ask      ask = { .answer = put_permits };
 	const char     *name = NULL;
-	uint32_t        permits = 0;
 	struct gd_error why;
 
 	rpc_require(p, "name");
 	rpc_require(p, "permits");
 	(void)rpc_text(p, "name", SEMAPHORE_NAME_BYTES_MAX, &name);
-	(void)rpc_u32(p, "permits", 0, SEMAPHORE_PERMITS_MAX, &permits);
-	if (rpc_params_end(p, &why) != GD_OK)
+	(void)rpc_u32(p, "permits", 0, SEMAPHORE_PERMITS_MAX, &ask.number);
+	if (rpc_params_end(p, &why) != GD_OK) {
 		reply_bad_params(r, p);
-	else
-		put_permits(r, name, permits);
+		return;
+	}
+	name_ask(&ask, name);
+	answer_when_recovered(r, &ask);
 }
 
 /* --- semaphore.list --- */
@@ -124,18 +196,11 @@ static bool write_row(void *ctx, const struct semaphore_state *s)
 	return true;
 }
 
-void method_semaphore_list(struct request *r, struct rpc_params *p)
+static void write_page(struct request *r, const struct ask *ask)
 {
-	struct page     page = { .limit = LIST_ROWS_DEFAULT };
-	const char     *after = NULL;
-	struct gd_error why;
+	const char *after = ask->has_name ? ask->name : NULL;
+	struct page page = { .limit = ask->number };
 
-	(void)rpc_text(p, "after", SEMAPHORE_NAME_BYTES_MAX, &after);
-	(void)rpc_u32(p, "limit", 1, NET_PAGE_ROWS, &page.limit);
-	if (rpc_params_end(p, &why) != GD_OK) {
-		reply_bad_params(r, p);
-		return;
-	}
 	page.b = reply_begin(r);
 	page.bytes_max = page.b->bytes + request_line_max(r) - RENDER_LINE_SLACK;
 	buf_add_text(page.b, "{\"semaphores\":[");
@@ -149,4 +214,20 @@ void method_semaphore_list(struct request *r, struct rpc_params *p)
 		buf_add_text(page.b, "null");
 	buf_add_byte(page.b, '}');
 	reply_end(r);
+}
+
+void method_semaphore_list(struct request *r, struct rpc_params *p)
+{
+	struct ask      ask = { .answer = write_page, .number = LIST_ROWS_DEFAULT };
+	const char     *after = NULL;
+	struct gd_error why;
+
+	(void)rpc_text(p, "after", SEMAPHORE_NAME_BYTES_MAX, &after);
+	(void)rpc_u32(p, "limit", 1, NET_PAGE_ROWS, &ask.number);
+	if (rpc_params_end(p, &why) != GD_OK) {
+		reply_bad_params(r, p);
+		return;
+	}
+	name_ask(&ask, after);
+	answer_when_recovered(r, &ask);
 }

@@ -275,8 +275,10 @@ static bool is_replayed(struct loop *l, struct live_job *job, const struct engin
 {
 	bool is_stored = out->ordinal <= job->stored_ordinal;
 
+	bool is_early = job->id == l->replay_job && l->replay_left != 0;
+
 	/* Whatever came out before an input was stored before it, unless no event is left. */
-	if (is_stored ? is_same_way(l, job, out) : l->replay_left == 0 || job->stored_ordinal == 0)
+	if (is_stored ? is_same_way(l, job, out) : !is_early || job->stored_ordinal == 0)
 		return is_stored;
 	apply_quarantine(
 		l, job->id, job->stored_ordinal, QUARANTINE_NONDETERMINISTIC,

@@ -3,6 +3,7 @@
 #include "daemon/run/apply.h"
 #include "daemon/run/inputs.h"
 #include "daemon/run/pool.h"
+#include "daemon/run/recover.h"
 #include "daemon/run/submit.h"
 #include "proto/base/check.h"
 #include "proto/base/failpoint.h"
@@ -221,6 +222,11 @@ static void run_engine(struct loop *l)
 	gd_nsec          due = GD_NSEC_NEVER;
 
 	l->is_busy = false;
+	if (l->recovery != NULL) {
+		arm(l, GD_NSEC_NEVER);
+		l->is_busy = recover_slice(l);
+		return;
+	}
 	/* On a full disk jobs rest as they are: no sleep ends early, and what they would do next could
 	 * not be kept. */
 	if (loop_is_choked(l) || store_is_full(l->pool->store)) {
@@ -259,6 +265,8 @@ void loop_run(struct loop *l)
 {
 	while (!l->is_stopping)
 		loop_turn(l);
+	recover_cut(l);
+	hand_over(l);
 }
 
 void loop_stop(struct loop *l)
@@ -336,6 +344,7 @@ void loop_close(struct loop *l)
 {
 	if (l->open != NULL)
 		store_group_free(l->open);
+	recover_close(l);
 	if (l->engine != NULL) {
 		submit_forget_waiting(l);
 		engine_outs_close(l->engine, &l->outs);

@@ -64,9 +64,11 @@ struct loop {
 	struct store_group  *open; /* what this turn produced; NULL: nothing yet */
 	uint32_t             open_number;
 	size_t               unsynced_bytes;
-	uint32_t   replay_left;     /* stored inputs that the job under replay has still to get */
-	bool       has_quarantined; /* some outputs at hand may be of a job that is gone */
-	struct buf scratch;         /* for one rendering at a time */
+	struct recovery     *recovery;    /* NULL: every stored job is here, see recover.h; owned */
+	uint64_t             replay_job;  /* the job under replay; 0: none */
+	uint32_t             replay_left; /* stored inputs that it has still to get */
+	bool              has_quarantined; /* some outputs at hand may be of a job that is gone */
+	struct buf        scratch;         /* for one rendering at a time */
 	struct loop_hooks hooks;
 	uint64_t          ended_job; /* the last job that ended here, and how */
 	enum job_status   ended_status;

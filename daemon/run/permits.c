@@ -56,7 +56,7 @@ void permits_apply(struct loop *l, const struct engine_out *out)
 	struct store_group *g;
 	struct word        *w;
 
-	if (semaphores_is_rebuilding(l->pool->semaphores)) {
+	if (out->job == l->replay_job) { /* it follows from what is durable */
 		tell(l, &now);
 		return;
 	}
@@ -91,7 +91,7 @@ void permits_forget(struct loop *l, uint64_t job, gd_nsec time)
 	struct store_group *g;
 	struct farewell    *f;
 
-	if (semaphores_is_rebuilding(l->pool->semaphores)) {
+	if (job == l->replay_job) {
 		semaphores_forget(l->pool->semaphores, job, time);
 		return;
 	}

@@ -3,6 +3,7 @@
 #include "daemon/log.h"
 #include "daemon/run/commit.h"
 #include "daemon/run/permits.h"
+#include "daemon/run/recover.h"
 #include "daemon/run/semaphores.h"
 #include "proto/base/check.h"
 #include "proto/base/failpoint.h"
@@ -65,7 +66,7 @@ static void *run_thread(void *ctx)
 enum gd_err pool_start(struct pool *p, struct gd_error *why)
 {
 	sigset_t    all, before;
-	enum gd_err rc = semaphores_start(p->semaphores, why);
+	enum gd_err rc = GD_OK;
 
 	/* Signals are the main thread's. */
 	CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
@@ -133,7 +134,7 @@ uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes)
 
 uint64_t pool_job_count(const struct pool *p)
 {
-	uint64_t count = 0;
+	uint64_t count = recover_left(p);
 
 	for (uint32_t i = 0; i < p->count; i++)
 		count += atomic_load_explicit(&p->at[i].loop.job_count, memory_order_relaxed);

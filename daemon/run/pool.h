@@ -14,7 +14,8 @@
 #include <pthread.h>
 
 #define POOL_LOOPS_MAX 64u
-#define POOL_EXIT_LOST 74 /* a commit may or may not have landed: EX_IOERR */
+#define POOL_EXIT_DAMAGED 78 /* what is stored cannot be read: EX_CONFIG, as at the start */
+#define POOL_EXIT_LOST 74    /* a commit may or may not have landed: EX_IOERR */
 
 struct semaphores;
 
@@ -27,15 +28,27 @@ struct pool_slot {
 	atomic_bool      is_ping_out; /* not answered yet */
 };
 
+/* recover.c's; see there. */
+struct pool_recovery {
+	uint64_t        total; /* jobs that were not over when the daemon started */
+	gd_nsec         began; /* monotonic; 0: not yet */
+	bool            is_serial;
+	atomic_ullong   left;       /* jobs */
+	atomic_uint     loops_left; /* whose part is not durable yet */
+	_Atomic gd_nsec latest;     /* of what any loop was told before the restart */
+	atomic_bool     is_over;
+};
+
 struct pool {
-	struct store      *store;      /* borrowed; set with pool_use_store() */
-	struct semaphores *semaphores; /* owned */
-	uint32_t           count;
-	struct pool_slot   at[POOL_LOOPS_MAX];
-	atomic_uint        lost; /* loops that have told everybody of an unknown commit */
-	uint64_t           store_beat;
-	gd_nsec            started;
-	atomic_bool        is_draining;
+	struct store        *store;      /* borrowed; set with pool_use_store() */
+	struct semaphores   *semaphores; /* owned */
+	uint32_t             count;
+	struct pool_slot     at[POOL_LOOPS_MAX];
+	atomic_uint          lost; /* loops that have told everybody of an unknown commit */
+	uint64_t             store_beat;
+	gd_nsec              started;
+	atomic_bool          is_draining;
+	struct pool_recovery recovery;
 };
 
 /* Errors: GD_NOMEM, GD_SYS. */
@@ -43,8 +56,8 @@ GD_NODISCARD enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_
 void                     pool_close(struct pool *p);
 /* After store_open(): ids go on above the last one given out. */
 void                     pool_use_store(struct pool *p, struct store *s);
-/* Grants what is free, starts loops 1 and up; the caller then runs loop 0 with loop_run(). Errors:
- * GD_NOMEM, GD_SYS, and those that were started run on. */
+/* Starts loops 1 and up; the caller then runs loop 0 with loop_run(). Errors: GD_SYS, and those that
+ * were started run on. */
 GD_NODISCARD enum gd_err pool_start(struct pool *p, struct gd_error *why);
 /* On the main thread, after loop 0 has returned: ends the others. */
 void                     pool_stop(struct pool *p);
@@ -62,7 +75,7 @@ static inline struct loop *pool_loop_of(struct pool *p, uint64_t job)
 }
 uint64_t pool_take_id(struct pool *p, uint32_t loop);
 uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes);
-uint64_t pool_job_count(const struct pool *p);
+uint64_t pool_job_count(const struct pool *p); /* with those that are still to be replayed */
 /* For store_config: on the writer thread. */
 void     pool_on_commit(void *pool, struct store_commit *c);
 void     pool_on_full(void *pool, const struct gd_error *why);

@@ -37,7 +37,7 @@ struct claim {
 };
 
 struct semaphores {
-	pthread_mutex_t      lock; /* guards all below, but for is_started */
+	pthread_mutex_t      lock; /* guards all below */
 	struct name_tree     names;
 	struct claim       **claims;     /* chained hash by job and ticket; owned */
 	uint32_t             claim_room; /* a power of two */
@@ -45,7 +45,7 @@ struct semaphores {
 	uint32_t             put_count; /* semaphores that take one of SEMAPHORES_PUT_MAX */
 	semaphores_grant_fn *grant;
 	void                *ctx;
-	bool                 is_started; /* set before there are threads */
+	bool                 is_started;
 };
 
 static void lock(struct semaphores *t)
@@ -380,11 +380,6 @@ void semaphores_hold(struct semaphores *t, uint64_t job, uint32_t ticket)
 	if (c != NULL && !c->is_held)
 		hold(c->of, c);
 	unlock(t);
-}
-
-bool semaphores_is_rebuilding(const struct semaphores *t)
-{
-	return !t->is_started;
 }
 
 enum gd_err semaphores_start(struct semaphores *t, struct gd_error *why)

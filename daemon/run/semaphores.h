@@ -42,8 +42,6 @@ GD_NODISCARD enum gd_err semaphores_start(struct semaphores *t, struct gd_error 
 /* Before semaphores_start(): this claim was granted before the restart. One that was given back
  * since is not here any more, and nothing happens. */
 void                     semaphores_hold(struct semaphores *t, uint64_t job, uint32_t ticket);
-/* True until semaphores_start(). */
-bool                     semaphores_is_rebuilding(const struct semaphores *t);
 
 /* `time` is the logical one of the job. A ticket is used once. Errors: GD_NOMEM. */
 GD_NODISCARD enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,

@@ -15,6 +15,7 @@
 #include "daemon/store/last_commit.h"
 #include "daemon/store/state_dir.h"
 #include "daemon/store/store.h"
+#include "daemon/store/suspects.h"
 
 #include <pthread.h>
 
@@ -98,13 +99,15 @@ struct store {
 	struct transaction      tx;
 	struct voided           voided;
 	struct retention        retention;
-	gd_nsec (*wall)(void);         /* since the epoch; tests have their own */
-	struct gd_error failure;       /* code is not GD_OK: nothing more is written, ever */
-	uint32_t        checkpoint_at; /* WAL pages at which a busy writer checkpoints */
-	bool            has_freed;     /* rows were deleted since the file was last made smaller */
-	bool            has_shrunk;    /* pages were given back, and the file is not cut yet */
-	uint64_t        semaphore_serial; /* of the last put since the start */
-	struct backup   backup;
+	gd_nsec (*wall)(void);             /* since the epoch; tests have their own */
+	struct gd_error     failure;       /* code is not GD_OK: nothing more is written, ever */
+	uint32_t            checkpoint_at; /* WAL pages at which a busy writer checkpoints */
+	bool                has_freed;  /* rows were deleted since the file was last made smaller */
+	bool                has_shrunk; /* pages were given back, and the file is not cut yet */
+	uint64_t            semaphore_serial; /* of the last put since the start */
+	struct backup       backup;
+	struct suspects     suspects;    /* the loops' while they replay */
+	struct live_chunks *live_chunks; /* of the pages read last; NULL: none are known */
 
 	struct queue  queue;
 	pthread_t     thread;
@@ -187,6 +190,11 @@ void                     read_answer(struct store *s, struct store_read *r);
 GD_NODISCARD enum gd_err read_events(struct store *s, struct store_read *r, struct gd_error *why);
 /* A row of SQL_JOB_GET or SQL_LIVE; the texts are the row's. */
 struct store_job         rows_job(const struct bind *b);
+void                     read_keep_job(struct arena *a, struct store_job *j); /* copies its texts */
+
+/* live.c */
+GD_NODISCARD enum gd_err read_live(struct store *s, struct store_read *r, struct gd_error *why);
+void                     live_chunks_free(struct store *s);
 
 /* rollback.c */
 struct last_commit       store_last_commit(const struct store *s); /* as it is now */

@@ -1,123 +1,59 @@
+/*
+ * live.c - the jobs that are not over, as the start needs them: a page at a time.
+ *
+ * Jobs that were submitted together have their events in the same chunk, so what a chunk says of
+ * all its jobs is kept for the next ones. Loops read in turn, each its own jobs, and their ids may
+ * be far apart: so some chunks are kept, not one.
+ */
 #include "daemon/store/inside.h"
 
-#include <fcntl.h>
+#include "proto/base/check.h"
+
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-/* --- which job ends us --- */
+#define FIRST_ROOM 64u
+#define CHUNKS_KEPT 16u
 
-#define SUSPECTS_FILE "replaying"
-#define SUSPECTS_MAGIC UINT64_C(0x67646a6f6273f101)
-#define SUSPECTS_MAX 16u
-
-/* A mapped file: what is written to it outlives the process without a system call. It does not
- * outlive the host, and need not: then the counting begins again. */
-struct suspects_page {
-	uint64_t magic;
-	uint64_t now; /* the job that is told of; 0: none */
-	struct {
-		uint64_t job; /* 0: a free place */
-		uint64_t deaths;
-	} at[SUSPECTS_MAX];
+struct known_chunk {
+	struct job_map jobs;
+	uint64_t       first_seq;
+	uint64_t       last_seq; /* 0: a free place */
+	uint64_t       used;     /* higher is later */
 };
 
-struct suspects {
-	struct suspects_page *page; /* NULL: there is no room for it, and nobody is suspected */
+struct live_chunks {
+	struct known_chunk at[CHUNKS_KEPT];
+	uint64_t           uses;
 };
 
-/* Who stood there when the last start ended has ended it. The place of the one with the fewest
- * deaths is taken when there is none. */
-static void accuse(struct suspects_page *page)
+void live_chunks_free(struct store *s)
 {
-	uint32_t place = 0;
-
-	for (uint32_t i = 0; i < SUSPECTS_MAX; i++) {
-		if (page->at[i].job == page->now) {
-			place = i;
-			break;
-		}
-		if (page->at[i].deaths < page->at[place].deaths)
-			place = i;
-	}
-	if (page->at[place].job != page->now)
-		page->at[place].deaths = 0;
-	page->at[place].job = page->now;
-	page->at[place].deaths++;
-	page->now = 0;
-}
-
-static void suspects_open(struct suspects *s, int dir_fd)
-{
-	const size_t bytes = sizeof *s->page;
-	int   fd = openat(dir_fd, SUSPECTS_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	void *page = MAP_FAILED;
-
-	s->page = NULL;
-	if (fd < 0)
+	if (s->live_chunks == NULL)
 		return;
-	if (posix_fallocate(fd, 0, (off_t)bytes) == 0)
-		page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	(void)close(fd);
-	if (page == MAP_FAILED)
-		return;
-	s->page = page;
-	if (s->page->magic != SUSPECTS_MAGIC)
-		*s->page = (struct suspects_page){ .magic = SUSPECTS_MAGIC };
-	if (s->page->now != 0)
-		accuse(s->page);
+	for (uint32_t i = 0; i < CHUNKS_KEPT; i++)
+		job_map_close(&s->live_chunks->at[i].jobs);
+	free(s->live_chunks);
+	s->live_chunks = NULL;
 }
 
-/* Gives its deaths. */
-static uint32_t suspect_begin(struct suspects *s, uint64_t job)
-{
-	if (s->page == NULL)
-		return 0;
-	*(volatile uint64_t *)&s->page->now = job;
-	for (uint32_t i = 0; i < SUSPECTS_MAX; i++)
-		if (s->page->at[i].job == job)
-			return (uint32_t)s->page->at[i].deaths;
-	return 0;
-}
+/* --- the way that a job has come --- */
 
-static void suspect_end(struct suspects *s)
-{
-	if (s->page != NULL)
-		*(volatile uint64_t *)&s->page->now = 0;
-}
-
-static void suspects_close(struct suspects *s, int dir_fd, bool is_over)
-{
-	if (s->page != NULL)
-		(void)munmap(s->page, sizeof *s->page);
-	if (is_over)
-		(void)unlinkat(dir_fd, SUSPECTS_FILE, 0);
-}
-
-/* --- the walk --- */
-
-/* What the walk keeps from one job to the next. Jobs that were submitted together have their
- * events in the same chunk, so it is read once for all of them. */
-struct walk {
-	struct store   *s;
-	struct job_map  in_chunk;  /* the jobs of the chunk read last */
-	uint64_t        first_seq; /* of that chunk */
-	uint64_t        last_seq;  /* 0: none read yet */
-	struct arena    inputs;    /* of the present job */
-	struct suspects suspects;
-};
-
-/* The path among an event's members, as it stands there: "...","kind":"yield","path":"main.x". */
-static struct text path_in(struct text body)
+/* The path among an event's members, as it stands there:
+ * "time":1.5,"job":7,"kind":"yield","path":"main.x". Neither time nor job holds a comma. */
+static struct text path_in(const struct event *e)
 {
 	static const char sign[] = ",\"path\":";
-	const char       *end = body.at + body.bytes;
-	const char       *at = memmem(body.at, body.bytes, "\"kind\":\"", 8);
+	const char       *end = e->body.at + e->body.bytes;
+	const char       *kind = event_kind_name(e->kind);
+	const char       *at = memchr(e->body.at, ',', e->body.bytes);
 	const char       *to;
 
-	at = at == NULL ? NULL : memchr(at + 8, '"', (size_t)(end - at) - 8);
-	if (at == NULL || (size_t)(end - ++at) < sizeof sign ||
-	    memcmp(at, sign, sizeof sign - 1) != 0)
+	at = at == NULL ? NULL : memchr(at + 1, ',', (size_t)(end - at) - 1);
+	if (at == NULL)
+		return (struct text){ 0 };
+	at += strlen(",\"kind\":\"\"") + strlen(kind);
+	if (at >= end || (size_t)(end - at) < sizeof sign || memcmp(at, sign, sizeof sign - 1) != 0)
 		return (struct text){ 0 };
 	at += sizeof sign - 1;
 	for (to = at + 1; to < end && *to != '"'; to++)
@@ -132,19 +68,19 @@ static void note_event(struct job_note *note, const struct event *e)
 	if (note->ordinal == 0)
 		note->from = e->ordinal;
 	note->ordinal = e->ordinal;
-	note->sum = store_event_sum(note->sum, e->kind, path_in(e->body));
+	note->sum = store_event_sum(note->sum, e->kind, path_in(e));
 }
 
-static enum gd_err index_chunk(struct walk *w, struct text bytes, struct gd_error *why)
+static enum gd_err index_chunk(struct known_chunk *k, struct text bytes, struct gd_error *why)
 {
 	struct chunk_reader chunk;
 	struct event        e;
 	struct job_note    *note;
 
-	job_map_clear(&w->in_chunk);
-	chunk_open(&chunk, w->first_seq, bytes);
+	job_map_clear(&k->jobs);
+	chunk_open(&chunk, k->first_seq, bytes);
 	while (chunk_next(&chunk, &e)) {
-		note = job_map_put(&w->in_chunk, e.job);
+		note = job_map_put(&k->jobs, e.job);
 		if (note == NULL)
 			return gd_fail(why, GD_NOMEM, "events: out of memory");
 		note_event(note, &e);
@@ -153,24 +89,27 @@ static enum gd_err index_chunk(struct walk *w, struct text bytes, struct gd_erro
 	               ? gd_fail(why, GD_STORE,
 	                         "events %llu to %llu are damaged; restore the "
 	                         "database from a backup",
-	                         (unsigned long long)w->first_seq, (unsigned long long)w->last_seq)
+	                         (unsigned long long)k->first_seq, (unsigned long long)k->last_seq)
 	               : GD_OK;
 }
 
-static enum gd_err load_chunk(struct walk *w, uint64_t seq, struct gd_error *why)
+static enum gd_err load_chunk(struct store *s, struct known_chunk *k, uint64_t seq,
+                              struct gd_error *why)
 {
-	struct bind b = db_bind(&w->s->db, SQL_CHUNK_AT);
+	struct bind b = db_bind(&s->db, SQL_CHUNK_AT);
 	bool        has_row;
 	enum gd_err rc;
 
+	k->last_seq = 0;
 	bind_u64(&b, seq);
-	rc = db_step(&w->s->db, &b, &has_row, why);
+	rc = db_step(&s->db, &b, &has_row, why);
 	if (rc != GD_OK)
 		return rc;
 	if (has_row && row_u64(&b, 1) >= seq) {
-		w->first_seq = row_u64(&b, 0);
-		w->last_seq = row_u64(&b, 1);
-		rc = index_chunk(w, row_blob(&b, 2), why);
+		k->first_seq = row_u64(&b, 0);
+		rc = index_chunk(k, row_blob(&b, 2), why);
+		if (rc == GD_OK)
+			k->last_seq = row_u64(&b, 1);
 	} else {
 		rc = gd_fail(why, GD_STORE,
 		             "event %llu is missing; restore the database from a backup",
@@ -180,46 +119,69 @@ static enum gd_err load_chunk(struct walk *w, uint64_t seq, struct gd_error *why
 	return rc;
 }
 
+/* The chunk that holds `seq`, known already or in the place of the one not used for longest. */
+static enum gd_err find_chunk(struct store *s, uint64_t seq, struct known_chunk **out,
+                              struct gd_error *why)
+{
+	struct live_chunks *c = s->live_chunks;
+	struct known_chunk *oldest = &c->at[0];
+
+	for (uint32_t i = 0; i < CHUNKS_KEPT; i++) {
+		struct known_chunk *k = &c->at[i];
+
+		if (seq >= k->first_seq && seq <= k->last_seq) {
+			k->used = ++c->uses;
+			*out = k;
+			return GD_OK;
+		}
+		if (k->used < oldest->used)
+			oldest = k;
+	}
+	oldest->used = ++c->uses;
+	*out = oldest;
+	return load_chunk(s, oldest, seq, why);
+}
+
 /* The highest ordinal of the job within the chunk that holds `seq`, and the way to there. */
-static enum gd_err find_last_ordinal(struct walk *w, struct store_job *job, uint64_t seq,
-                                     uint32_t *ordinal, struct gd_error *why)
+static enum gd_err find_last_ordinal(struct store *s, struct store_live *live, uint64_t seq,
+                                     struct gd_error *why)
 {
 	const struct job_note *note;
-	enum gd_err            rc = GD_OK;
+	struct known_chunk    *chunk;
+	enum gd_err            rc;
 
-	*ordinal = 0;
-	if (seq <= w->s->retention.trimmed)
+	if (seq <= s->retention.trimmed)
 		return GD_OK; /* it has expired; the row knows */
-	if (seq < w->first_seq || seq > w->last_seq)
-		rc = load_chunk(w, seq, why);
-	if (rc != GD_OK)
+	if ((rc = find_chunk(s, seq, &chunk, why)) != GD_OK)
 		return rc;
-	note = job_map_get(&w->in_chunk, job->id);
+	note = job_map_get(&chunk->jobs, live->job.id);
 	if (note == NULL)
 		return GD_OK;
-	*ordinal = note->ordinal;
-	job->past.from = note->from;
-	job->past.sum = note->sum;
+	if (note->ordinal > live->last_ordinal)
+		live->last_ordinal = note->ordinal;
+	live->job.past.from = note->from;
+	live->job.past.sum = note->sum;
 	return GD_OK;
 }
+
+/* --- its inputs --- */
 
 struct input_link {
 	struct store_input input;
 	struct input_link *next;
 };
 
-static enum gd_err read_inputs(struct walk *w, uint64_t job, struct input_link **first,
-                               uint32_t *count, struct gd_error *why)
+static enum gd_err read_inputs(struct store *s, struct arena *a, uint64_t job,
+                               struct input_link **end, uint32_t *count, struct gd_error *why)
 {
-	struct bind         b = db_bind(&w->s->db, SQL_INPUTS_GET);
-	struct input_link **end = first;
-	struct text         bytes;
-	bool                has_row;
-	enum gd_err         rc;
+	struct bind b = db_bind(&s->db, SQL_INPUTS_GET);
+	struct text bytes;
+	bool        has_row;
+	enum gd_err rc;
 
 	bind_u64(&b, job);
-	while ((rc = db_step(&w->s->db, &b, &has_row, why)) == GD_OK && has_row) {
-		struct input_link *link = arena_alloc(&w->inputs, sizeof *link);
+	while ((rc = db_step(&s->db, &b, &has_row, why)) == GD_OK && has_row) {
+		struct input_link *link = arena_alloc(a, sizeof *link);
 
 		if (link == NULL) {
 			/* Fewer inputs than there are would be another life of the job. */
@@ -229,8 +191,7 @@ static enum gd_err read_inputs(struct walk *w, uint64_t job, struct input_link *
 		bytes = row_blob(&b, 2);
 		link->input.number = (uint32_t)row_i64(&b, 0);
 		link->input.time = row_i64(&b, 1);
-		link->input.bytes.at =
-			arena_copy(&w->inputs, bytes.at == NULL ? "" : bytes.at, bytes.bytes);
+		link->input.bytes.at = arena_copy(a, bytes.at == NULL ? "" : bytes.at, bytes.bytes);
 		link->input.bytes.bytes = bytes.bytes;
 		*end = link;
 		end = &link->next;
@@ -240,64 +201,108 @@ static enum gd_err read_inputs(struct walk *w, uint64_t job, struct input_link *
 	return rc;
 }
 
-/* As an array, on the walk's arena; NULL for none. */
-static enum gd_err load_inputs(struct walk *w, uint64_t job, struct store_input **out,
-                               uint32_t *count, struct gd_error *why)
+/* As an array, on the answer's arena; NULL for none. */
+static enum gd_err load_inputs(struct store *s, struct arena *a, struct store_live *live,
+                               struct gd_error *why)
 {
 	struct input_link *first = NULL;
-	enum gd_err        rc;
+	enum gd_err        rc = read_inputs(s, a, live->job.id, &first, &live->input_count, why);
 
-	*out = NULL;
-	*count = 0;
-	rc = read_inputs(w, job, &first, count, why);
-	if (rc != GD_OK || *count == 0)
+	if (rc != GD_OK || live->input_count == 0)
 		return rc;
-	*out = arena_alloc(&w->inputs, *count * sizeof **out);
-	if (w->inputs.failed)
+	live->inputs = arena_alloc(a, live->input_count * sizeof *live->inputs);
+	if (a->failed)
 		return gd_fail(why, GD_NOMEM, "inputs: out of memory");
-	for (uint32_t i = 0; i < *count; i++, first = first->next)
-		(*out)[i] = first->input;
+	for (uint32_t i = 0; i < live->input_count; i++, first = first->next)
+		live->inputs[i] = first->input;
 	return GD_OK;
 }
 
-static enum gd_err visit(struct walk *w, const struct bind *b, store_live_fn *fn, void *ctx,
-                         struct gd_error *why)
-{
-	struct store_job    job = rows_job(b);
-	uint64_t            chunk = row_u64(b, 16);
-	struct store_input *inputs;
-	uint32_t            count;
-	uint32_t            expired = (uint32_t)row_i64(b, 17); /* the last ordinal that has */
-	uint32_t            ordinal;
-	enum gd_err         rc;
+/* --- pages --- */
 
-	rc = find_last_ordinal(w, &job, chunk != 0 ? chunk : job.seq, &ordinal, why);
-	if (rc == GD_OK)
-		rc = load_inputs(w, job.id, &inputs, &count, why);
-	if (rc == GD_OK) {
-		job.past.deaths = suspect_begin(&w->suspects, job.id);
-		rc = fn(ctx, &job, ordinal > expired ? ordinal : expired, inputs, count, why);
-		suspect_end(&w->suspects);
+/* The answer's next row, zeroed; NULL when memory ends. What is outgrown stays in the arena. */
+static struct store_live *next_live(struct store_read *r, uint32_t *room)
+{
+	struct store_live *wider;
+
+	if (r->live_count == *room) {
+		*room = *room == 0 ? FIRST_ROOM : *room * 2;
+		wider = arena_alloc(&r->arena, *room * sizeof *wider);
+		if (wider == NULL)
+			return NULL;
+		if (r->live_count != 0)
+			memcpy(wider, r->live, r->live_count * sizeof *wider);
+		r->live = wider;
 	}
-	arena_close(&w->inputs);
-	return rc;
+	return &r->live[r->live_count++];
 }
 
-enum gd_err store_each_live(struct store *s, store_live_fn *fn, void *ctx, struct gd_error *why)
+static enum gd_err add_live(struct store *s, struct store_read *r, const struct bind *b,
+                            uint32_t *room, struct gd_error *why)
 {
-	struct walk w = { .s = s };
-	struct bind b = db_bind(&s->db, SQL_LIVE);
-	bool        has_row;
+	struct store_live *live = next_live(r, room);
+	uint64_t           chunk = row_u64(b, 16);
+	enum gd_err        rc;
+
+	if (live == NULL)
+		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
+	live->job = rows_job(b);
+	live->last_ordinal = (uint32_t)row_i64(b, 17); /* the last that has expired */
+	read_keep_job(&r->arena, &live->job);
+	if (r->arena.failed)
+		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
+	rc = find_last_ordinal(s, live, chunk != 0 ? chunk : live->job.seq, why);
+	return rc == GD_OK ? load_inputs(s, &r->arena, live, why) : rc;
+}
+
+enum gd_err read_live(struct store *s, struct store_read *r, struct gd_error *why)
+{
+	struct bind b;
+	uint32_t    room = 0;
+	bool        has_row = true;
 	enum gd_err rc;
 
-	suspects_open(&w.suspects, s->dir.dir_fd);
+	if (s->live_chunks == NULL && (s->live_chunks = calloc(1, sizeof *s->live_chunks)) == NULL)
+		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
+	b = db_bind(&s->db, SQL_LIVE);
+	bind_u64(&b, r->after);
+	bind_u64(&b, r->job);
+	bind_u64(&b, r->parts);
+	bind_u64(&b, r->part);
 	while ((rc = db_step(&s->db, &b, &has_row, why)) == GD_OK && has_row) {
-		rc = visit(&w, &b, fn, ctx, why);
-		if (rc != GD_OK)
+		if (r->live_count >= r->limit || r->arena.bytes >= r->bytes_max)
+			break;
+		if ((rc = add_live(s, r, &b, &room, why)) != GD_OK)
 			break;
 	}
 	db_done(&b);
-	suspects_close(&w.suspects, s->dir.dir_fd, rc == GD_OK);
-	job_map_close(&w.in_chunk);
+	r->next_after = rc == GD_OK && has_row ? r->live[r->live_count - 1].job.id : 0;
+	if (r->next_after == 0)
+		live_chunks_free(s); /* whoever is not through yet makes them again */
 	return rc;
+}
+
+uint32_t store_replay_begin(struct store *s, uint32_t loop, uint64_t job)
+{
+	return suspects_begin(&s->suspects, loop, job);
+}
+
+void store_replay_end(struct store *s, uint32_t loop)
+{
+	suspects_end(&s->suspects, loop);
+}
+
+bool store_replay_is_suspect(const struct store *s)
+{
+	return s->suspects.is_any_accused;
+}
+
+void store_replay_over(struct store *s)
+{
+	suspects_acquit(&s->suspects, s->dir.dir_fd);
+}
+
+uint64_t store_live_count(const struct store *s)
+{
+	return s->row.jobs[JOB_QUEUED] + s->row.jobs[JOB_RUNNING];
 }

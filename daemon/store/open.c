@@ -193,6 +193,7 @@ enum gd_err store_open(const struct store_config *cfg, struct store **out, struc
 	rc = use_database(s, cfg->accepts_rollback, why);
 	if (rc != GD_OK)
 		goto close_db;
+	suspects_open(&s->suspects, s->dir.dir_fd);
 	GD_FAILPOINT("store.opened");
 	*out = s;
 	return GD_OK;
@@ -217,6 +218,8 @@ void store_close(struct store *s)
 	} else {
 		db_close(&s->db);
 	}
+	live_chunks_free(s);
+	suspects_close(&s->suspects);
 	last_commit_close(&s->last);
 	state_dir_close(&s->dir);
 	transaction_close(&s->tx);

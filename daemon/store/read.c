@@ -35,7 +35,7 @@ static void keep_text(struct arena *a, struct text *text)
 	text->at = arena_copy(a, text->at, text->bytes);
 }
 
-static void keep_job(struct arena *a, struct store_job *j)
+void read_keep_job(struct arena *a, struct store_job *j)
 {
 	keep_text(a, &j->owner);
 	keep_text(a, &j->key);
@@ -82,7 +82,7 @@ static enum gd_err add_job(struct store *s, struct store_read *r, uint64_t id, u
 	j = next_job(r, room);
 	if (j != NULL) {
 		*j = rows_job(&b);
-		keep_job(&r->arena, j);
+		read_keep_job(&r->arena, j);
 	}
 	db_done(&b);
 	return r->arena.failed ? gd_fail(why, GD_NOMEM, "jobs: out of memory") : GD_OK;
@@ -176,6 +176,8 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 		return read_events(s, r, why);
 	case READ_INFO:
 		return read_info(s, r);
+	case READ_LIVE:
+		return read_live(s, r, why);
 	case READ_BACKUP:
 		return backup_answer(&s->backup, &s->dir, s->db.link, r, why);
 	}

@@ -109,7 +109,8 @@
 	                   " FROM jobs WHERE id = ?1")                                             \
 	X(SQL_LIVE, "SELECT " SQL_JOB_HEAD ", args, spec, NULL, NULL,"                             \
 	            " (SELECT max(chunk) FROM job_chunks WHERE job = jobs.id), ordinal"            \
-	            " FROM jobs INDEXED BY jobs_live WHERE status < 2 ORDER BY id")                \
+	            " FROM jobs INDEXED BY jobs_live WHERE status < 2 AND id > ?1 AND id < ?2"     \
+	            " AND id % ?3 = ?4 ORDER BY id")                                               \
 	X(SQL_ALL_UP, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id > ?1 ORDER BY j.id")        \
 	X(SQL_ALL_DOWN, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id < ?1 ORDER BY j.id DESC") \
 	X(SQL_LIVE_UP, "SELECT " SQL_SCAN_HEAD " FROM jobs j INDEXED BY jobs_live"                 \

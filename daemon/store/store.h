@@ -59,11 +59,10 @@ enum event_kind {
 };
 const char *event_kind_name(enum event_kind kind); /* "job.queued", ... */
 
-/* What the start knows of a job's way so far; see store_each_live(). */
+/* What the start knows of a job's way so far; see READ_LIVE. */
 struct store_past {
-	uint32_t from;   /* ordinal of the first of its events that `sum` is of; 0: of none */
-	uint32_t sum;    /* store_event_sum() over those from there to the last one */
-	uint32_t deaths; /* how often in a row a start ended while it was told of this job */
+	uint32_t from; /* ordinal of the first of its events that `sum` is of; 0: of none */
+	uint32_t sum;  /* store_event_sum() over those from there to the last one */
 };
 /* Goes on from `sum` (0 at first) with one more event; `path` is a JSON string, quotes and all, or
  * nothing. */
@@ -88,7 +87,7 @@ struct store_job {
 	uint64_t          end_seq; /* of the final event; 0: not yet */
 	struct text       result;  /* JSON, status completed */
 	struct text       error;   /* JSON, status failed or cancelled */
-	struct store_past past;    /* set by store_each_live() */
+	struct store_past past;    /* set by READ_LIVE */
 };
 
 /* --- records: what a group is made of --- */
@@ -182,7 +181,21 @@ enum read_kind {
 	READ_JOBS,   /* jobs by id, filtered */
 	READ_EVENTS, /* events with seq > after */
 	READ_INFO,
-	READ_BACKUP
+	READ_BACKUP,
+	READ_LIVE /* jobs that are not over, by id, with their journaled inputs: for recovery */
+};
+
+struct store_input {
+	uint32_t    number;
+	gd_nsec     time;
+	struct text bytes;
+};
+
+struct store_live {
+	struct store_job    job;          /* with its `past` */
+	uint32_t            last_ordinal; /* of its stored events */
+	uint32_t            input_count;
+	struct store_input *inputs; /* in order */
 };
 
 /* READ_BACKUP: what is asked of the one backup that there can be; backup.h draws its phases. */
@@ -216,7 +229,7 @@ struct store_read {
 
 	/* asked */
 	unsigned    flags;
-	uint64_t    job;             /* JOB; EVENTS: only of this job (0: of all) */
+	uint64_t    job; /* JOB; EVENTS: only of this job (0: of all); LIVE: only ids below it */
 	struct text owner_filter;    /* JOBS, EVENTS: only of this principal's jobs; NULL: of all */
 	struct text title_filter;    /* JOBS: exact */
 	struct text label_filter;    /* JOBS, EVENTS */
@@ -225,21 +238,25 @@ struct store_read {
 	bool        is_newest_first; /* JOBS */
 	uint64_t    kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
 	uint64_t
-			after; /* EVENTS: seq; BACKUP: offset; JOBS: id of the last row of the page before, 0: from the start */
+			after; /* EVENTS: seq; BACKUP: offset; JOBS, LIVE: id of the last row of the page before, 0: from the start */
 	uint32_t        limit; /* rows; BACKUP: bytes */
+	uint32_t        part, parts; /* LIVE: only ids that leave `part` when divided by `parts` */
 	enum backup_ask backup_ask;
-	size_t bytes_max; /* EVENTS: stop after this many bytes of bodies (one event at least) */
+	size_t bytes_max; /* EVENTS: stop after this many bytes of bodies; LIVE: of all that was read
+	                   * (one row at least) */
 
 	/* answered; all in `arena` */
-	struct arena      arena;
-	enum gd_err       outcome; /* GD_OK, GD_NOT_FOUND, GD_STORE, GD_NOMEM */
-	struct gd_error   why;
-	struct store_job *jobs;
-	uint32_t          job_count;
-	struct event     *events;
-	uint32_t          event_count;
-	uint64_t          next_after; /* EVENTS: read after this seq next; JOBS: id, 0: no more */
-	uint64_t          oldest;     /* EVENTS: the lowest seq that is still kept */
+	struct arena       arena;
+	enum gd_err        outcome; /* GD_OK, GD_NOT_FOUND, GD_STORE, GD_NOMEM */
+	struct gd_error    why;
+	struct store_job  *jobs;
+	uint32_t           job_count;
+	struct event      *events;
+	uint32_t           event_count;
+	struct store_live *live;
+	uint32_t           live_count;
+	uint64_t next_after; /* EVENTS: read after this seq next; JOBS, LIVE: id, 0: no more */
+	uint64_t oldest;     /* EVENTS: the lowest seq that is still kept */
 	bool     is_expired; /* EVENTS: some that were asked for are gone, by age or number */
 	uint64_t seq;        /* the highest seq that is durable */
 	uint64_t jobs_by_status[5];                /* INFO */
@@ -282,20 +299,6 @@ struct store_config {
  * database than the one that was here: exit 78, nothing overwritten), GD_SYS, GD_NOMEM. */
 GD_NODISCARD enum gd_err store_open(const struct store_config *cfg, struct store **out,
                                     struct gd_error *why);
-/* Before store_start(): every job that is not over, by id, each with its journaled inputs in order.
- * The callback's arguments live until it returns; an error from it ends the walk. Which job it is
- * told of stands in a file meanwhile, so that the next start knows which one ended this one; a walk
- * that comes to its end forgets that. */
-struct store_input {
-	uint32_t    number;
-	gd_nsec     time;
-	struct text bytes;
-};
-typedef enum gd_err store_live_fn(void *ctx, const struct store_job *job, uint32_t last_ordinal,
-                                  const struct store_input *inputs, uint32_t input_count,
-                                  struct gd_error *why);
-GD_NODISCARD enum gd_err store_each_live(struct store *s, store_live_fn *fn, void *ctx,
-                                         struct gd_error *why);
 /* Before store_start(): every semaphore with other than one permit, by name. */
 typedef enum gd_err      store_semaphore_fn(void *ctx, struct text name, uint32_t permits,
                                             struct gd_error *why);
@@ -305,6 +308,18 @@ uint64_t                 store_next_job_id(
 			const struct store *s); /* above every id ever given out; before store_start() */
 uint64_t    store_seq(const struct store *s);  /* highest durable seq */
 const char *store_uuid(const struct store *s); /* of this database, 36 characters */
+
+uint64_t store_live_count(const struct store *s); /* jobs that are not over; before store_start() */
+
+/* Which job is being replayed, by which loop, stands in a file meanwhile, so that the next start
+ * knows which one ended this one. Gives how often in a row a daemon has ended there. Each loop on
+ * its own thread. */
+uint32_t store_replay_begin(struct store *s, uint32_t loop, uint64_t job);
+void     store_replay_end(struct store *s, uint32_t loop);
+/* Somebody is suspected: jobs are to be replayed one at a time, so that it is known whom to blame. */
+bool     store_replay_is_suspect(const struct store *s);
+/* Every job was replayed, and what came of it is durable. Once, when no loop replays any more. */
+void     store_replay_over(struct store *s);
 
 GD_NODISCARD enum gd_err store_start(struct store *s, struct gd_error *why);
 /* From now on. Before the first call there are no bounds but what jobs ask for. Any thread. */

@@ -8,6 +8,7 @@
  * walk over as many sleeping jobs, as a start does it.
  */
 #include "daemon/store/store.h"
+#include "tests/lib/live_walk.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -186,7 +187,7 @@ static void walk(const struct store_config *cfg)
 
 	check(store_open(cfg, &s, &why), &why);
 	opened = now(CLOCK_MONOTONIC);
-	check(store_each_live(s, count_live, &count, &why), &why);
+	check(live_walk(s, count_live, &count, &why), &why);
 	(void)printf("open %.2f s, walk of %u live jobs %.2f s\n", opened - begin, count,
 	             now(CLOCK_MONOTONIC) - opened);
 	store_close(s);

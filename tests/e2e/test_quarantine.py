@@ -121,10 +121,13 @@ def given_a_spec_that_this_version_does_not_take_then_its_job_is_set_aside():
         true(is_running(wire, other), "the other job does not run")
 
 
-def accuse(daemon, job, deaths):
-    """As if the daemon had ended while it replayed this job, for the n-th time."""
-    page = struct.pack("<4Q", 0x67646a6f6273f101, job, job, deaths - 1)
-    (daemon.state / "replaying").write_bytes(page + bytes(30 * 8))
+def accuse(daemon, deaths, *jobs):
+    """As if the daemon had ended while each loop replayed one of these, for the n-th time."""
+    page = struct.pack("<Q", 0x67646a6f6273f102)
+    page += struct.pack("<64Q", *jobs, *[0] * (64 - len(jobs)))
+    for job in jobs:
+        page += struct.pack("<2Q", job, deaths - 1)
+    (daemon.state / "replaying").write_bytes(page + bytes((16 - len(jobs)) * 16))
 
 
 @test
@@ -133,11 +136,24 @@ def given_a_job_that_ended_the_daemon_twice_then_it_is_tried_again():
     with daemon.wire() as wire:
         job = wire.call("job.submit", spec=OTHER)["id"]
     equal(daemon.stop(), 0)
-    accuse(daemon, job, 2)
+    accuse(daemon, 2, job)
     daemon.start()
     with daemon.wire() as wire:
         true(is_running(wire, job), "it does not run")
     true(not (daemon.state / "replaying").exists(), "it is still suspected")
+
+
+@test
+def given_several_that_may_have_ended_the_daemon_then_all_are_tried_again():
+    daemon = Daemon("--loops", "2")
+    with daemon.wire() as wire:
+        jobs = [wire.call("job.submit", spec=OTHER, loop=n % 2)["id"] for n in range(6)]
+    equal(daemon.stop(), 0)
+    accuse(daemon, 1, jobs[2], jobs[3])
+    daemon.start()
+    with daemon.wire() as wire:
+        true(all(is_running(wire, job) for job in jobs), "some do not run")
+    true(not (daemon.state / "replaying").exists(), "they are still suspected")
 
 
 @test
@@ -147,7 +163,7 @@ def given_a_job_that_ended_the_daemon_three_times_then_it_is_set_aside():
         job = wire.call("job.submit", spec=OTHER)["id"]
         other = wire.call("job.submit", spec=OTHER)["id"]
     equal(daemon.stop(), 0)
-    accuse(daemon, job, 3)
+    accuse(daemon, 3, job)
     daemon.start()
     with daemon.wire() as wire:
         expect_set_aside(wire, job, "crash", "each time")

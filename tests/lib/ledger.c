@@ -1,4 +1,5 @@
 #include "tests/lib/ledger.h"
+#include "tests/lib/live_walk.h"
 
 /* cmocka.h wants these first. */
 #include <setjmp.h>
@@ -313,7 +314,7 @@ void ledger_check(struct ledger *l, const char *what)
 	uint64_t                  count;
 
 	if (store_open(&cfg, &l->store, &why) != GD_OK ||
-	    store_each_live(l->store, check_live, &last, &why) != GD_OK ||
+	    live_walk(l->store, check_live, &last, &why) != GD_OK ||
 	    store_start(l->store, &why) != GD_OK)
 		fail_msg("%s: %s", what, why.text);
 	count = ledger_count(l);

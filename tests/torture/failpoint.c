@@ -2,6 +2,9 @@
  * What failpoint.h names, for the daemon of the crash rig: GATHERD_FAILPOINT=NAME[:N] ends the
  * process, as `kill -9` would, when it passes NAME for the N-th time.
  *
+ * GATHERD_FAILPOINT_HOLD=NAME:FILE: as long as FILE is there, NAME lets only so many through as FILE
+ * says, a decimal number.
+ *
  * SQLite's own steps are places too: fdatasync() and pwrite64() stand here before those of the C
  * library, so that a commit or a checkpoint can end in its middle.
  */
@@ -9,6 +12,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -37,6 +41,28 @@ void gd_failpoint(const char *name)
 {
 	if (strcmp(name, armed) == 0 && atomic_fetch_sub(&left, 1) == 1)
 		(void)kill(getpid(), SIGKILL);
+}
+
+bool gd_failpoint_holds(const char *name)
+{
+	static atomic_long passed;
+	const char        *wish = getenv("GATHERD_FAILPOINT_HOLD");
+	const size_t       bytes = strlen(name);
+	long               limit = 0;
+	FILE              *file;
+
+	if (wish == NULL || strncmp(wish, name, bytes) != 0 || wish[bytes] != ':')
+		return false;
+	if ((file = fopen(wish + bytes + 1, "re")) == NULL)
+		return false;
+	if (fscanf(file, "%ld", &limit) != 1)
+		limit = 0;
+	(void)fclose(file);
+	if (atomic_fetch_add(&passed, 1) < limit)
+		return false;
+	(void)atomic_fetch_sub(&passed, 1);
+	(void)usleep(1000);
+	return true;
 }
 
 int     fdatasync(int fd);

@@ -1,4 +1,5 @@
 #include "tests/torture/kit.h"
+#include "tests/lib/live_walk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -362,7 +363,7 @@ void kit_dump(struct kit *k, struct buf *out)
 		return;
 	buf_addf(out, "seq %" PRIu64 " next job %" PRIu64 "\n", store_seq(k->store),
 	         store_next_job_id(k->store));
-	fail(k, store_each_live(k->store, say_live, out, &k->why));
+	fail(k, live_walk(k->store, say_live, out, &k->why));
 	if (k->failed == GD_OK)
 		fail(k, store_each_semaphore(k->store, say_semaphore, out, &k->why));
 	kit_start(k);

@@ -1,4 +1,5 @@
 /* The log of events: what leaves, and what a cursor is told. */
+#include "tests/lib/live_walk.h"
 #include "tests/lib/retention_fixture.h"
 
 #include <setjmp.h>
@@ -235,7 +236,7 @@ static void given_a_live_job_whose_events_have_expired_then_a_restart_knows_the_
 	assert_int_equal(fixture_number(f, "SELECT count(*) FROM job_chunks"), 0);
 
 	fixture_open_again(f, &bounds);
-	assert_int_equal(store_each_live(f->store, on_live, &found, NULL), GD_OK);
+	assert_int_equal(live_walk(f->store, on_live, &found, NULL), GD_OK);
 
 	assert_int_equal(found.count, 1);
 	assert_int_equal(found.job, 1);
@@ -258,7 +259,7 @@ static void given_a_job_that_lives_on_then_its_newer_events_count_after_a_restar
 	(void)fixture_settle(f);
 
 	fixture_open_again(f, &bounds);
-	assert_int_equal(store_each_live(f->store, on_live, &found, NULL), GD_OK);
+	assert_int_equal(live_walk(f->store, on_live, &found, NULL), GD_OK);
 	assert_int_equal(found.ordinal, 2);
 	fixture_expect_events(f, 1, 2, false, 1);
 }

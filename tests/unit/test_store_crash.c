@@ -1,3 +1,4 @@
+#include "tests/lib/live_walk.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -57,7 +58,7 @@ static uint64_t open_and_count(struct fixture *f)
 	uint64_t        last = 0;
 
 	if (fixture_try_open(f, &why) != GD_OK ||
-	    store_each_live(f->store, count_live, &last, &why) != GD_OK)
+	    live_walk(f->store, count_live, &last, &why) != GD_OK)
 		fail_msg("%s", why.text);
 	return last;
 }

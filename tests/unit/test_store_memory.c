@@ -1,5 +1,6 @@
 #include "daemon/store/store.h"
 #include "tests/lib/fault.h"
+#include "tests/lib/live_walk.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -48,7 +49,7 @@ static void given_no_memory_at_any_point_when_walked_then_never_fewer_inputs(voi
 
 		assert_true(n < ALLOCATIONS_MAX);
 		fault_arm(n);
-		rc = store_each_live(f->store, count_inputs, &count, &why);
+		rc = live_walk(f->store, count_inputs, &count, &why);
 		has_failed = fault_disarm();
 		if (rc == GD_OK)
 			assert_int_equal(count, 1);

@@ -1,3 +1,4 @@
+#include "tests/lib/live_walk.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -147,7 +148,7 @@ static void open_and_walk(struct fixture *f, struct live *l)
 
 	*l = (struct live){ 0 };
 	if (fixture_try_open(f, &why) != GD_OK ||
-	    store_each_live(f->store, note_live, l, &why) != GD_OK)
+	    live_walk(f->store, note_live, l, &why) != GD_OK)
 		fail_msg("%s", why.text);
 }
 
@@ -217,7 +218,7 @@ static void given_a_callback_that_fails_when_walked_then_the_walk_ends(void **st
 	fixture_close(f);
 	assert_int_equal(fixture_try_open(f, NULL), GD_OK);
 
-	assert_int_equal(store_each_live(f->store, refuse_live, &calls, &why), GD_LIMIT);
+	assert_int_equal(live_walk(f->store, refuse_live, &calls, &why), GD_LIMIT);
 
 	assert_int_equal(calls, 1);
 	assert_string_equal(why.text, "enough");

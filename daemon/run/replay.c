@@ -1,0 +1,169 @@
+#include "daemon/run/replay.h"
+
+#include "daemon/run/apply.h"
+#include "daemon/run/pool.h"
+#include "daemon/run/semaphores.h"
+#include "daemon/run/submit.h"
+#include "daemon/store/journal.h"
+#include "proto/base/failpoint.h"
+
+#include <stdlib.h>
+
+#define DEATHS_MAX 3u /* of the daemon, in a row, while it replayed the same job */
+
+static enum gd_err program_of(struct loop *l, struct text spec, struct program **out,
+                              struct gd_error *why)
+{
+	struct load_problems problems = { 0 };
+	json_t              *json;
+	enum gd_err          rc;
+
+	if ((*out = program_cache_find(&l->programs, spec.at, spec.bytes)) != NULL)
+		return GD_OK;
+	if ((json = json_loadb(spec.at, spec.bytes, JSON_REJECT_DUPLICATES, NULL)) == NULL)
+		return gd_fail(why, GD_INVALID_SPEC, "the stored spec is not JSON");
+	rc = load_program(json, out, &problems, why);
+	json_decref(json);
+	if (rc == GD_INVALID_SPEC && problems.count != 0)
+		(void)gd_fail(why, rc, "this version does not take the stored spec: %s at %s",
+		              problems.at[0].message, problems.at[0].pointer);
+	load_problems_close(&problems);
+	if (rc == GD_OK)
+		program_cache_add(&l->programs, spec.at, spec.bytes, *out);
+	return rc;
+}
+
+static enum gd_err args_of(struct loop *l, const struct program *p, struct text stored,
+                           struct value **out, struct gd_error *why)
+{
+	struct load_problems problems = { 0 };
+	json_t              *json = NULL;
+	enum gd_err          rc;
+
+	*out = NULL;
+	if (p->job_arg_count == 0)
+		return GD_OK;
+	if ((*out = calloc(p->job_arg_count, sizeof **out)) == NULL)
+		return gd_fail(why, GD_NOMEM, "%u arguments", (unsigned)p->job_arg_count);
+	if (stored.at != NULL)
+		json = json_loadb(stored.at, stored.bytes, JSON_REJECT_DUPLICATES, NULL);
+	if (stored.at != NULL && json == NULL)
+		rc = gd_fail(why, GD_INVALID_SPEC, "the stored arguments are not JSON");
+	else
+		rc = load_args(engine_heap(l->engine), p, json, *out, &problems, why);
+	json_decref(json);
+	if (rc == GD_INVALID_SPEC && problems.count != 0)
+		(void)gd_fail(why, rc, "this version does not take the stored arguments: %s",
+		              problems.at[0].message);
+	load_problems_close(&problems);
+	if (rc != GD_OK) {
+		free(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+/* Whether the job is still there, and can take more. */
+static bool is_live(const struct loop *l, uint64_t job)
+{
+	return jobs_find(&l->jobs, job) != NULL;
+}
+
+static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored,
+                                 struct gd_error *why)
+{
+	uint64_t job = stored->job.id;
+
+	for (uint32_t i = 0; i < stored->input_count && is_live(l, job); i++) {
+		const struct text bytes = stored->inputs[i].bytes;
+		struct engine_in  in = { .job = job, .message = VALUE_NULL };
+		enum gd_err       rc;
+
+		rc = journal_decode(engine_heap(l->engine), bytes.at, bytes.bytes, &in, why);
+		if (rc == GD_STORE) {
+			apply_quarantine(l, job, stored->last_ordinal, QUARANTINE_JOURNAL,
+			                 why->text);
+			return GD_OK;
+		}
+		if (rc != GD_OK)
+			return rc;
+		in.job = job;
+		if (in.time > l->now) /* the clock went back: what has happened, has happened */
+			l->now = in.time;
+		l->replay_left = stored->input_count - i - 1;
+		loop_step(l, &in);
+		/* Behind the step: what asked for it may come out in the same one. */
+		if (in.kind == ENGINE_GRANT && is_live(l, job))
+			semaphores_hold(l->pool->semaphores, job, in.ticket);
+		value_release(engine_heap(l->engine), in.message);
+	}
+	return GD_OK;
+}
+
+static enum gd_err replay(struct loop *l, const struct store_live *stored, struct program *program,
+                          const struct value *args, struct gd_error *why)
+{
+	const struct store_job *job = &stored->job;
+	struct live_job        *live;
+	enum gd_err             rc;
+
+	if ((rc = jobs_reserve(&l->jobs, why)) != GD_OK)
+		return rc;
+	live = jobs_add(&l->jobs, job->id);
+	live->stored_ordinal = stored->last_ordinal;
+	live->inputs = stored->input_count;
+	live->is_replayed = job->past.from != 0;
+	if (live->is_replayed)
+		live->u.past = (struct job_past){ job->past.from, job->past.sum };
+	live->is_begun = job->status == JOB_RUNNING;
+	l->replay_left = stored->input_count;
+	/* Accepted with a key, and the daemon ended before it began: it begins now. */
+	submit_begin(l, job->id, program, args, job->title,
+	             job->started != 0 ? job->started : loop_now(l));
+	rc = replay_inputs(l, stored, why);
+	l->replay_left = 0;
+	return rc;
+}
+
+static enum gd_err load_and_replay(struct loop *l, const struct store_live *stored,
+                                   struct gd_error *why)
+{
+	struct program *program = NULL;
+	struct value   *args = NULL;
+	enum gd_err     rc = program_of(l, stored->job.spec, &program, why);
+
+	if (rc == GD_OK)
+		rc = args_of(l, program, stored->job.args, &args, why);
+	if (rc == GD_OK) {
+		rc = replay(l, stored, program, args, why);
+		for (uint32_t i = 0; args != NULL && i < program->job_arg_count; i++)
+			value_release(engine_heap(l->engine), args[i]);
+		free(args);
+		GD_FAILPOINT("run.job_replayed");
+	} else if (rc == GD_INVALID_SPEC) {
+		apply_quarantine(l, stored->job.id, stored->last_ordinal, QUARANTINE_SPEC,
+		                 why->text);
+		rc = GD_OK;
+	}
+	program_release(program);
+	return rc;
+}
+
+enum gd_err replay_job(struct loop *l, const struct store_live *stored, struct gd_error *why)
+{
+	uint64_t    job = stored->job.id;
+	enum gd_err rc = GD_OK;
+
+	/* To the end of its journal before anything else happens here: no budget. */
+	engine_set_budget(l->engine, UINT32_MAX);
+	l->replay_job = job;
+	if (store_replay_begin(l->pool->store, l->index, job) >= DEATHS_MAX)
+		apply_quarantine(l, job, stored->last_ordinal, QUARANTINE_CRASH,
+		                 "the daemon ended each time it replayed this job");
+	else
+		rc = load_and_replay(l, stored, why);
+	store_replay_end(l->pool->store, l->index);
+	l->replay_job = 0;
+	engine_set_budget(l->engine, LOOP_BUDGET_STEPS);
+	return rc;
+}
