@@ -19,6 +19,8 @@
 #define EXIT_SECOND_DAEMON 75 /* EX_TEMPFAIL */
 #define LARGE_BYTES (64 * 1024)
 #define PROGRESS_USEC 250000
+/* Of one job: its journal is as long as its life was, and its loop does nothing else meanwhile. */
+#define REPLAY_MAX (10 * 60 * GD_NSEC_PER_SEC)
 #define EXIT_FAILED 71 /* EX_OSERR: the system refuses something we need */
 
 #define SIGNALS 3
@@ -119,8 +121,10 @@ static void on_progress(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	tell_status(d);
-	if (recover_left(d->pool) == 0)
-		(void)event_del(d->progress);
+	if (recover_left(d->pool) != 0)
+		return;
+	(void)event_del(d->progress);
+	notify_watchdog_allow(0);
 }
 
 static enum gd_err watch_progress(struct daemon *d, struct gd_error *why)
@@ -307,6 +311,7 @@ int main(int argc, char **argv)
 		         d.config.socket, (unsigned)d.config.loops, d.pool->recovery.total,
 		         store_seq(d.store));
 		tell_status(&d);
+		notify_watchdog_allow(REPLAY_MAX);
 		notify_ready();
 		loop_run(pool_loop(d.pool, 0));
 	} else {

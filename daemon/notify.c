@@ -162,3 +162,16 @@ void notify_watchdog(void)
 
 	(void)tell(words, sizeof words - 1);
 }
+
+void notify_watchdog_allow(gd_nsec interval)
+{
+	char words[64];
+	int  bytes;
+
+	if (manager.watchdog == 0)
+		return;
+	if (interval == 0)
+		interval = manager.watchdog;
+	bytes = snprintf(words, sizeof words, "WATCHDOG_USEC=%" PRId64, interval / 1000);
+	(void)tell(words, (size_t)bytes);
+}

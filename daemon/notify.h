@@ -30,5 +30,8 @@ void notify_watchdog(void);
 /* How often the manager wants to hear notify_watchdog() at the latest; beat twice as often.
  * 0: not at all. */
 gd_nsec notify_watchdog_interval(void);
+/* From now on the manager waits so long; for work of known kind and unknown length. 0: as long as
+ * it wanted at first. Nothing where it wants no beats. */
+void    notify_watchdog_allow(gd_nsec interval);
 
 #endif

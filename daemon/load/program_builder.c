@@ -386,12 +386,20 @@ static size_t program_bytes(const struct program *p)
 	return bytes;
 }
 
-/* Gives back the room that was not needed. A failure to shrink keeps what is there. */
+/* Gives back the room that was not needed, by a copy: cut in its place, each array would leave a
+ * hole behind it that is too small for the next program's, and a million programs would take three
+ * times what they hold. Where memory ends, what is there is kept. */
 static void *shrunk(void *at, size_t count, size_t bytes)
 {
-	void *moved = count == 0 ? NULL : realloc(at, count * bytes);
+	void *exact = NULL;
 
-	return moved == NULL ? at : moved;
+	if (count != 0) {
+		if ((exact = malloc(count * bytes)) == NULL)
+			return at;
+		memcpy(exact, at, count * bytes);
+	}
+	free(at);
+	return exact;
 }
 
 static void shrink(struct program *p)
@@ -401,6 +409,8 @@ static void shrink(struct program *p)
 	p->exprs = shrunk(p->exprs, p->expr_count, sizeof *p->exprs);
 	p->expr_code.ops =
 		shrunk(p->expr_code.ops, p->expr_code.op_count, sizeof *p->expr_code.ops);
+	p->expr_code.consts =
+		shrunk(p->expr_code.consts, p->expr_code.const_count, sizeof *p->expr_code.consts);
 	p->nodes = shrunk(p->nodes, p->node_count, sizeof *p->nodes);
 	p->joins = shrunk(p->joins, p->join_count, sizeof *p->joins);
 	p->branches = shrunk(p->branches, p->branch_count, sizeof *p->branches);

@@ -3,7 +3,8 @@
     bench.py [--quick] [--dir DIR]
 
 Every figure is measured here and now, and only what was measured is printed. The last columns are
-ratios: above 1 gatherd needs less time, memory or CPU than the other. --quick does a few hundred of
+ratios: above 1 gatherd needs less time, memory or CPU than the other. Where something was promised,
+its limit stands beside the figure, and a mark where it is passed. --quick does a few hundred of
 each, to see that the bench still works; its figures mean nothing. DIR (default /var/tmp) should be
 on a real disk.
 
@@ -25,11 +26,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 os.environ.setdefault("E2E_PATIENCE", "900")
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # pylint: disable=wrong-import-position
+from scale import Scale, cpu  # pylint: disable=wrong-import-position
 
 PROGRAMS = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "tests" / "bench"
 SIM_JOBS = PROGRAMS.parent / "conformance" / "sim_jobs"
 ASYNCIO = ["/usr/bin/python3", HERE / "rival_asyncio.py"]
-TICKS = os.sysconf("SC_CLK_TCK")
 US = 1e6
 
 SLEEPS = [{"gather": {"sleep": "${n * 7919 % 5000 / 1000}"}, "for": "n", "in": "${range(COUNT)}",
@@ -45,8 +46,6 @@ AS_COMPLETED = {"events": "job",
 # load.c puts a running number in the place of 1000000.
 RUN = ('{"jsonrpc":"2.0","id":1000000,"method":"job.run",'
        '"params":{"spec":{"value":1000000}}}\n')
-SUBMIT = ('{"jsonrpc":"2.0","id":1000000,"method":"job.submit",'
-          '"params":{"spec":{"sleep":3600,"result":1000000}}}\n')
 # The nearest that redis has: the job is kept in a queue, and once that was answered its result under
 # its number. That is what the two sides of a queue must do at least; nobody runs the job.
 REDIS = ('*3\r\n$5\r\nRPUSH\r\n$4\r\njobs\r\n$17\r\n{"value":1000000}\r\n',
@@ -65,6 +64,7 @@ class Sizes:
         self.single = 50 if quick else 3000
         self.pending = 500 if quick else 1000000
         self.submits = 300 if quick else 60000
+        self.quiet = 0.2 if quick else 5  # seconds without a change
         self.simulated = 100 if quick else 20000
 
 
@@ -75,13 +75,17 @@ class Table:
 
     def __init__(self):
         self.rows = {}
+        self.limits = {}  # at most so much
 
     def put(self, what, who, value, more_is_better=False):
         self.rows.setdefault(what, (more_is_better, {}))[1][who] = value
 
+    def limit(self, what, value):
+        self.limits[what] = value
+
     def print(self):
         width = max(len(what) for what in self.rows)
-        heads = self.COLUMNS + ["x " + who for who in self.COLUMNS[1:]]
+        heads = self.COLUMNS + ["x " + who for who in self.COLUMNS[1:]] + ["at most"]
         print(" " * width + "".join(f"{head:>12}" for head in heads))
         for what, (more_is_better, values) in self.rows.items():
             ours = values["gatherd"]
@@ -92,8 +96,11 @@ class Table:
                     cells.append("")
                 else:
                     cells.append(self._number(ours / theirs if more_is_better else theirs / ours))
+            cells.append(self._number(self.limits.get(what)))
+            if ours > self.limits.get(what, ours):
+                cells[-1] += " !"
             print(f"{what:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
-        print("\nx WHO: so many times better is gatherd; below 1 it is worse.")
+        print("\nx WHO: so many times better is gatherd; below 1 it is worse. !: above what it may be.")
 
     @staticmethod
     def _number(value):
@@ -107,18 +114,19 @@ class Bench:
 
     def __init__(self, sizes, directory):
         self.sizes = sizes
+        self.programs = PROGRAMS
         self.directory = directory
         self.table = Table()
 
     # --- who is measured ---
 
     @contextlib.contextmanager
-    def daemon(self):
+    def daemon(self, *flags):
         """A fresh gatherd on the disk that is measured."""
         home = pathlib.Path(tempfile.mkdtemp(prefix="gd-", dir=self.directory))
         daemon = None
         try:
-            daemon = harness.Daemon(home=home)
+            daemon = harness.Daemon(*flags, home=home)
             yield daemon
             harness.equal(daemon.stop(), 0, "exit status of gatherd")
         except Exception:
@@ -256,15 +264,6 @@ class Bench:
         self.table.put(what, "gatherd", deep, True)
         self.table.put(what, "bare C", rate, True)
 
-    def submit(self):
-        pending = self.sizes.pending
-        with self.daemon() as daemon:
-            for before in (0, pending):
-                if before > 0:
-                    self.load(daemon.socket, 64, 16, before, SUBMIT)
-                rate = self.load(daemon.socket, 64, 16, self.sizes.submits, SUBMIT)[0]
-                self.table.put(f"submit with {before:,} pending, a second", "gatherd", rate, True)
-
     def simulator(self):
         command = [SIM_JOBS, "speed", 1, self.sizes.simulated]
         self.table.put("random jobs: simulated seconds, a CPU second", "gatherd",
@@ -284,12 +283,6 @@ def output(command):
                           text=True).stdout
 
 
-def cpu(pid):
-    """Seconds of CPU that a process has used, all threads, from /proc/PID/stat."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def peak(pid):
     """Bytes of memory at its peak."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -302,11 +295,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
-    parser.add_argument("--only", help="one of sleeps, tasks, children, durable, submit, simulator")
+    parser.add_argument("--only", help="one of sleeps, tasks, children, durable, submit, restart, burst,"
+                        " subscriber, simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
-    parts = [bench.sleeps, bench.tasks, bench.children, bench.durable, bench.submit,
-             bench.simulator]
+    scale = Scale(bench)
+    parts = [bench.sleeps, bench.tasks, bench.children, bench.durable, scale.submit,
+             scale.restart, scale.burst, scale.subscriber, bench.simulator]
     for part in parts:
         if options.only in (None, part.__name__):
             print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)

@@ -122,6 +122,19 @@ static void given_loops_then_their_bodies_know_the_slot_that_counts(void **state
 	program_release(p);
 }
 
+static void given_a_program_that_is_ready_then_it_keeps_no_room_that_it_does_not_use(void **state)
+{
+	struct program *p = load_spec("{\"sleep\": 1}");
+
+	(void)state;
+	/* A million programs differ by a number only: each byte here is a megabyte then. */
+	assert_null(p->expr_code.ops);
+	assert_null(p->expr_code.consts);
+	assert_null(p->handlers);
+	assert_null(p->joins);
+	program_release(p);
+}
+
 /* --- branches --- */
 
 static void given_the_bench_then_a_branch_needs_one_slot(void **state)
@@ -402,6 +415,8 @@ int main(void)
 		cmocka_unit_test(given_submitted_args_then_they_replace_the_defaults),
 		cmocka_unit_test(given_an_arg_that_the_job_does_not_have_then_it_is_a_problem),
 		cmocka_unit_test(given_keys_with_slashes_then_the_pointer_escapes_them),
+		cmocka_unit_test(
+			given_a_program_that_is_ready_then_it_keeps_no_room_that_it_does_not_use),
 		cmocka_unit_test(given_the_loops_example_then_it_compiles),
 	};
 

@@ -231,6 +231,10 @@ static void given_a_manager_when_notified_then_it_hears_each_word(void **state)
 	expect_told(fd, "STATUS=5 jobs READY=0");
 	notify_watchdog();
 	expect_told(fd, "WATCHDOG=1");
+	notify_watchdog_allow(600 * GD_NSEC_PER_SEC);
+	expect_told(fd, "WATCHDOG_USEC=600000000");
+	notify_watchdog_allow(0);
+	expect_told(fd, "WATCHDOG_USEC=30000000");
 	notify_stopping();
 	expect_told(fd, "STOPPING=1");
 	notify_reloading();
