@@ -133,9 +133,10 @@ def given_bounds_that_a_reload_narrows_then_the_database_file_gets_smaller():
     config.write_text("[gatherd]\nretain = 3600\n")
     daemon = Daemon("--config", str(config))
     with daemon.wire() as wire:
-        for _ in range(60):  # each result is in its job and in the log
+        # Each result is in its job and in the log; the last 4 MiB of the log may wait for more.
+        for _ in range(60):
             wire.call("job.run", spec={"value": "${'x' * 200000}"})
-        until(lambda: wire.call("server.info")["database_bytes"] > 20 << 20, "a checkpoint")
+        until(lambda: wire.call("server.info")["database_bytes"] > 12 << 20, "a checkpoint")
         config.write_text("[gatherd]\nkeep-jobs = 1\nkeep-events = 1\n")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: completed(wire) == 1, "one job is left")
