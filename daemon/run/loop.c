@@ -186,6 +186,11 @@ bool loop_is_choked(const struct loop *l)
 	return l->unsynced_bytes > LOOP_UNSYNCED_BYTES_MAX;
 }
 
+bool loop_is_ahead(const struct loop *l)
+{
+	return l->unsynced_bytes > LOOP_AHEAD_BYTES_MAX;
+}
+
 /* --- the engine --- */
 
 void loop_step(struct loop *l, const struct engine_in *in)
@@ -229,7 +234,7 @@ static void run_engine(struct loop *l)
 	}
 	/* On a full disk jobs rest as they are: no sleep ends early, and what they would do next could
 	 * not be kept. */
-	if (loop_is_choked(l) || store_is_full(l->pool->store)) {
+	if (loop_is_ahead(l) || store_is_full(l->pool->store)) {
 		arm(l, GD_NSEC_NEVER); /* the commit that ends it wakes us */
 		return;
 	}

@@ -31,6 +31,9 @@
 #define LOOP_INBOX_ROOM 65536u
 #define LOOP_BUDGET_STEPS 20000u            /* of the engine in one turn: about 5 ms */
 #define LOOP_UNSYNCED_BYTES_MAX (64u << 20) /* handed to the store and not reported yet */
+/* Above this the engine rests: it would only run further ahead of the disk, and reads stand in line
+ * behind all that was handed over. */
+#define LOOP_AHEAD_BYTES_MAX (1u << 20)
 
 struct pool;
 
@@ -95,8 +98,10 @@ struct store_group      *loop_group(struct loop *l);
 GD_NODISCARD enum gd_err loop_when_durable(struct loop *l, struct outbox_item *item);
 /* Everything that happened here is durable. */
 bool                     loop_is_settled(const struct loop *l);
-/* The store is too far behind for more work. */
+/* The store is too far behind for more work to be taken in. */
 bool                     loop_is_choked(const struct loop *l);
+/* It has enough to do for the moment; a commit wakes us. */
+bool                     loop_is_ahead(const struct loop *l);
 /* Feeds one input and obeys the outputs. Memory that ends here ends the process: a step cannot be
  * taken back, and the journal replays. */
 void                     loop_step(struct loop *l, const struct engine_in *in);

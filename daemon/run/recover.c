@@ -17,7 +17,7 @@
 #define PAGE_BYTES (256u << 10) /* the same, for jobs with long journals */
 #define SLICE_NSEC (2 * GD_NSEC_PER_MSEC)
 
-/* What waits for a job. */
+/* What waits for a job; as many as there are requests in flight that need one. */
 struct deferred {
 	uint64_t          job;
 	struct inbox_msg *msg;
@@ -278,14 +278,14 @@ bool recover_slice(struct loop *l)
 		return false;
 	read_on(l);
 	/* What was replayed may have put out more than the disk takes; a commit wakes us then. */
-	while (r->page != NULL && !loop_is_choked(l) && monotonic() < end &&
+	while (r->page != NULL && !loop_is_ahead(l) && monotonic() < end &&
 	       !GD_FAILPOINT_HOLDS("run.recovery"))
 		replay_next(l);
-	if (r->soonest <= r->passed)
-		serve_waiting(l);
 	if (r->page == NULL && r->is_last_read)
 		end_mine(l);
-	return r->page != NULL && !loop_is_choked(l);
+	if (r->soonest <= r->passed)
+		serve_waiting(l);
+	return r->page != NULL && !loop_is_ahead(l);
 }
 
 /* --- life --- */

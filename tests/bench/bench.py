@@ -63,6 +63,7 @@ class Sizes:
         self.wide = 300 if quick else 60000
         self.single = 50 if quick else 3000
         self.pending = 500 if quick else 1000000
+        self.overdue = 500 if quick else 200000
         self.submits = 300 if quick else 60000
         self.quiet = 0.2 if quick else 5  # seconds without a change
         self.simulated = 100 if quick else 20000

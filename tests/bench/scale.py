@@ -94,6 +94,32 @@ class Scale:
             with daemon.wire() as wire:
                 jobs = wire.call("server.info")["jobs"]
             harness.equal(jobs["running"], count, "jobs")
+        self.overdue()
+
+    def overdue(self):
+        """Killed with many asleep, and started again when all of them are late."""
+        count = self.sizes.overdue
+        what = f"restart with {count:,} overdue: "
+        due = time.time() + count / 10000 + 1
+        with self.bench.daemon() as daemon:
+            self.load(daemon, count, PENDING.replace('"sleep":36000', f'"sleep_until":{due:.3f}'))
+            daemon.kill()
+            time.sleep(max(0.0, due - time.time()))
+            begin = time.monotonic()
+            daemon.start(wait=False)
+            wire = self.connect(daemon)
+            slowest = 0
+            while True:
+                asked = time.monotonic()
+                wire.call("job.get", id=1)
+                jobs = wire.call("server.info")["jobs"]
+                slowest = max(slowest, time.monotonic() - asked)
+                if jobs["completed"] == count:
+                    break
+                time.sleep(0.005)
+            wire.close()
+            self.put(what + "all have ended, s", time.monotonic() - begin)
+            self.put(what + "the slowest read meanwhile, s", slowest, READS_SECONDS)
 
     def start_again(self, daemon, what):
         begin = time.monotonic()
