@@ -166,7 +166,9 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 {
 	/* What a failed commit left behind in memory may be neither before nor after it. */
 	if (s->failure.code != GD_OK)
-		return gd_fail(why, GD_STORE, "the store has stopped: %.180s", s->failure.text);
+		/* For recovery this is not damage to what is stored: another start may go well. */
+		return gd_fail(why, r->kind == READ_LIVE ? GD_UNAVAILABLE : GD_STORE,
+		               "the store has stopped: %.180s", s->failure.text);
 	switch (r->kind) {
 	case READ_JOB:
 		return read_job(s, r, why);

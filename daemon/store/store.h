@@ -247,7 +247,9 @@ struct store_read {
 
 	/* answered; all in `arena` */
 	struct arena       arena;
-	enum gd_err        outcome; /* GD_OK, GD_NOT_FOUND, GD_STORE, GD_NOMEM */
+	/* GD_OK, GD_NOT_FOUND, GD_STORE, GD_NOMEM; LIVE: GD_UNAVAILABLE when the store has failed since
+	 * it was opened, so that GD_STORE means damage. */
+	enum gd_err        outcome;
 	struct gd_error    why;
 	struct store_job  *jobs;
 	uint32_t           job_count;

@@ -1,3 +1,4 @@
+#include "daemon/store/inside.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -117,6 +118,27 @@ static void given_little_room_when_read_then_one_job_comes_at_least(void **state
 	store_read_free(r);
 }
 
+static void take_nothing(struct store_read *r)
+{
+	(void)r;
+}
+
+static void given_a_store_that_has_failed_when_read_then_it_is_no_damage(void **state)
+{
+	struct fixture   *f = *state;
+	struct store_read r = {
+		.kind = READ_LIVE, .done = take_nothing, .job = INT64_MAX, .parts = 1, .limit = 1
+	};
+
+	assert_int_equal(fixture_try_open(f, NULL), GD_OK);
+	(void)gd_fail(&f->store->failure, GD_STORE, "a sync failed");
+
+	read_answer(f->store, &r);
+
+	assert_int_equal(r.outcome, GD_UNAVAILABLE);
+	arena_close(&r.arena);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -125,6 +147,7 @@ int main(void)
 		TEST(given_jobs_of_two_loops_when_read_in_turn_then_each_gets_its_own),
 		TEST(given_a_page_that_is_full_when_read_then_it_says_where_to_go_on),
 		TEST(given_jobs_that_came_later_when_read_then_they_are_left_out),
+		TEST(given_a_store_that_has_failed_when_read_then_it_is_no_damage),
 		TEST(given_little_room_when_read_then_one_job_comes_at_least),
 	};
 
