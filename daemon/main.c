@@ -166,14 +166,16 @@ static enum gd_err open_store(struct daemon *d, struct gd_error *why)
 		                             .on_commit = pool_on_commit,
 		                             .ctx = d->pool,
 		                             .on_full = pool_on_full,
+		                             .now = pool_time,
+		                             .now_ctx = d->pool,
 		                             .accepts_rollback = d->config.accepts_rollback };
 	enum gd_err               rc = store_open(&config, &d->store, why);
 
 	if (rc != GD_OK)
 		return rc;
-	pool_use_store(d->pool, d->store);
 	set_retention(d);
-	return recover_open(d->pool, why);
+	rc = pool_use_store(d->pool, d->store, why);
+	return rc == GD_OK ? recover_open(d->pool, why) : rc;
 }
 
 static enum gd_err open_all(struct daemon *d, struct gd_error *why)

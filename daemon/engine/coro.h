@@ -28,6 +28,7 @@
 #include "daemon/engine/limits.h"
 #include "daemon/engine/slab.h"
 #include "daemon/engine/timer_heap.h"
+#include "daemon/engine/wall.h"
 #include "proto/base/check.h"
 
 /* A task is never in the ready queue and in the timer heap at one time, so one word serves both. */
@@ -203,6 +204,7 @@ struct engine {
 	struct value_heap   heap;
 	struct slab         slab;
 	struct timer_heap   timers;
+	struct wall         wall;
 	struct job        **table; /* chained hash by id; owned */
 	uint32_t            table_room;
 	uint32_t            job_count;
@@ -391,6 +393,16 @@ static inline bool timer_arm(struct engine *e, struct sched *s, gd_nsec due)
 		return false;
 	}
 	timer_heap_arm(&e->timers, &s->at.timer, due);
+	return true;
+}
+/* When the wall shows `until`; `due` is when that is, as far as is known. */
+static inline bool timer_arm_wall(struct engine *e, struct sched *s, gd_nsec due)
+{
+	if (!timer_heap_reserve(&e->timers)) {
+		e->heap.failed = true;
+		return false;
+	}
+	timer_heap_arm_wall(&e->timers, &s->at.timer, due);
 	return true;
 }
 static inline void sched_release(struct engine *e, struct sched *s)

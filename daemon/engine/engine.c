@@ -314,6 +314,7 @@ static bool job_advance(struct engine *e, struct job *j, gd_nsec time)
 
 static enum gd_err start_job(struct engine *e, const struct engine_in *in, struct gd_error *why)
 {
+	gd_nsec     due = wall_due(&e->wall, in->time, in->start_at);
 	struct job *j;
 
 	if (job_find(e, in->job) != NULL)
@@ -322,8 +323,8 @@ static enum gd_err start_job(struct engine *e, const struct engine_in *in, struc
 	j = timer_heap_reserve(&e->timers) ? job_new(e, in) : NULL;
 	if (j == NULL)
 		return gd_fail(why, GD_NOMEM, "engine: no memory for another job");
-	if (in->is_later) {
-		(void)timer_arm(e, &j->main->sched, in->time);
+	if (due > in->time) {
+		(void)timer_arm_wall(e, &j->main->sched, due);
 		j->main->sched.obj.state = TASK_SLEEPING;
 		return GD_OK;
 	}
@@ -422,6 +423,7 @@ void engine_close(struct engine *e)
 	job_table_close(e);
 	members_close(e);
 	timer_heap_close(&e->timers);
+	wall_close(&e->wall);
 	slab_close(&e->slab);
 	buf_close(&e->scratch);
 	free(e);
@@ -445,6 +447,22 @@ bool engine_next_due(const struct engine *e, gd_nsec *due)
 		return false;
 	*due = first->due;
 	return true;
+}
+
+enum gd_err engine_step_wall(struct engine *e, struct gd_wall_step step, struct gd_error *why)
+{
+	gd_nsec by = step.ahead - e->wall.last.ahead;
+
+	if (!wall_reserve(&e->wall))
+		return gd_fail(why, GD_NOMEM, "engine: no memory for a step of the clock");
+	wall_add(&e->wall, step);
+	timer_heap_step_wall(&e->timers, step.at, by);
+	return GD_OK;
+}
+
+gd_nsec engine_wall(const struct engine *e, gd_nsec time)
+{
+	return wall_of(&e->wall, time);
 }
 
 struct value_heap *engine_heap(struct engine *e)

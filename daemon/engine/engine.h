@@ -9,6 +9,10 @@
  * Inputs are fed as they happen, before they are on the disk: what leaves the process waits in the
  * outbox behind the record of the input that caused it, so running ahead shows nothing to anyone.
  *
+ * Its time is a scale that only goes forward, evenly. What people mean by a time is the clock on the
+ * wall: that scale and a list of steps by which the clock was set (engine_step_wall). `now`,
+ * `sleep_until` and start_at go by the wall; `sleep`, timeouts and pauses do not feel a step.
+ *
  * Ownership: the engine owns its jobs and their values; a job keeps a reference to its program.
  * Outputs hold references, and the engine holds the programs of jobs that have ended, until
  * engine_outs_clear(): what is put out can be read until then. Threads: one at a
@@ -36,9 +40,9 @@ struct engine_in {
 	struct program     *program; /* START: borrowed; the job takes its own reference */
 	const struct value *args;    /* START: one for each arg of the program, copied (retained) */
 	struct value        title;   /* START: text or null; copied */
-	bool         is_later; /* START: `time` lies ahead; otherwise the job begins at once */
-	struct value message;  /* CANCEL: copied */
-	uint32_t     ticket;   /* GRANT */
+	gd_nsec             start_at; /* START: the job does not begin before the wall shows this */
+	struct value        message;  /* CANCEL: copied */
+	uint32_t            ticket;   /* GRANT */
 };
 
 enum engine_out_kind {
@@ -63,7 +67,7 @@ struct engine_out {
 		ordinal; /* counts the job's outputs from 1, the same in every replay. 0 for ACQUIRE,
 	                  * RELEASE and WANT_NOW */
 	uint32_t     ticket; /* ACQUIRE, RELEASE: counts those of the job */
-	gd_nsec      time;   /* logical */
+	gd_nsec      time;   /* logical, the engine's */
 	struct value data;
 	struct value name; /* label of the task, text, or VALUE_NONE */
 	uint32_t     path; /* offset of the address in outs->paths; PROGRAM_NONE: none */
@@ -90,6 +94,13 @@ GD_NODISCARD enum gd_err engine_step(struct engine *e, const struct engine_in *i
                                      struct engine_outs *outs, struct gd_error *why);
 void                     engine_set_budget(struct engine *e, uint32_t steps);
 bool                     engine_is_behind(const struct engine *e);
+/* Somebody has set the clock on the wall. The step is later than all before it and than the time of
+ * every input so far; before the first one the wall is ahead as from that one on. In a rebuilt engine every step comes before the first
+ * input. Timers that wait for the wall move. Errors: GD_NOMEM, and nothing has happened. */
+GD_NODISCARD enum gd_err engine_step_wall(struct engine *e, struct gd_wall_step step,
+                                          struct gd_error *why);
+/* What the wall shows at `time` of the engine. */
+gd_nsec                  engine_wall(const struct engine *e, gd_nsec time);
 /* The job is gone without a word. Nothing when there is no such job. */
 void                     engine_drop(struct engine *e, uint64_t job);
 /* The soonest deadline; false when there is none. */
@@ -106,8 +117,8 @@ struct engine_job_info {
 };
 bool engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
 
-/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
- * creation order, at most `limit` rows. False when the job is not here. */
+/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until? (on the wall), name?},
+ * in creation order, at most `limit` rows. False when the job is not here. */
 bool engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b);
 
 /* Drops what the outputs hold and empties them; engine_outs_close also frees the memory. */

@@ -15,19 +15,16 @@ enum step sleep_until(struct running *r, gd_nsec due, struct value result)
 	return STEP_WAIT;
 }
 
-static enum step sleep_checked(struct running *r, const struct op *op, gd_nsec due)
+/* Before the wait, as an argument of asyncio.sleep() is. False: raised. */
+static bool eval_result(struct running *r, const struct op *op, struct value *result)
 {
-	struct value result = VALUE_NULL;
-
-	/* Before the wait, as an argument of asyncio.sleep() is. */
-	if (op->b != PROGRAM_NONE && !eval(r, op->b, &result))
-		return STEP_RAISED;
-	return sleep_until(r, due, result);
+	*result = VALUE_NULL;
+	return op->b == PROGRAM_NONE || eval(r, op->b, result);
 }
 
 enum step op_sleep(struct running *r, const struct op *op)
 {
-	struct value      v;
+	struct value      v, result;
 	struct expr_error why;
 	gd_nsec           length, due;
 	bool              is_ok;
@@ -42,23 +39,32 @@ enum step op_sleep(struct running *r, const struct op *op)
 		due = r->j->now;
 	else if (__builtin_add_overflow(r->j->now, length, &due))
 		due = GD_NSEC_NEVER;
-	return sleep_checked(r, op, due);
+	return eval_result(r, op, &result) ? sleep_until(r, due, result) : STEP_RAISED;
 }
 
+/* Until the wall shows the time, whoever sets it meanwhile. */
 enum step op_sleep_until(struct running *r, const struct op *op)
 {
-	struct value      v;
+	struct value      v, result;
 	struct expr_error why;
-	gd_nsec           due;
+	gd_nsec           until, due;
 	bool              is_ok;
 
 	if (!eval(r, op->a, &v))
 		return STEP_RAISED;
-	is_ok = time_of_value(v, &due, &why);
+	is_ok = time_of_value(v, &until, &why);
 	value_release(&r->e->heap, v);
 	if (!is_ok)
 		return raise_text(r, why.type, "%s", why.message);
-	return sleep_checked(r, op, due);
+	if (!eval_result(r, op, &result))
+		return STEP_RAISED;
+	due = wall_due(&r->e->wall, r->j->now, until);
+	if (due <= r->j->now)
+		return sleep_until(r, due, result);
+	r->t->result = result;
+	if (timer_arm_wall(r->e, &r->t->sched, due))
+		r->t->sched.obj.state = TASK_SLEEPING;
+	return STEP_WAIT;
 }
 
 enum step op_sleep_resume(struct running *r, const struct op *op)

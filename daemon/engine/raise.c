@@ -201,7 +201,7 @@ bool eval(struct running *r, uint32_t x, struct value *out)
 	}
 	env = (struct expr_env){
 		.slots = r->t->top->slots,
-		.now = r->j->now,
+		.now = r->j->now + wall_ahead(&r->e->wall, r->j->now),
 		.job_id = r->j->id,
 		.job_title = r->j->title,
 		.job_attempt = 1,

@@ -34,7 +34,9 @@ static void write_waiting(struct buf *b, const struct engine *e, const struct jo
 
 	if (t->sched.obj.state == TASK_SLEEPING) {
 		buf_add_text(b, ",\"until\":");
-		value_write_float(b, (double)timer_heap_due(&e->timers, &t->sched.at.timer) / 1e9);
+		value_write_float(b, (double)wall_of(&e->wall, timer_heap_due(&e->timers,
+		                                                              &t->sched.at.timer)) /
+		                             1e9);
 	} else if (t->sched.obj.state == TASK_AWAITING) {
 		struct buf address = { 0 };
 

@@ -82,7 +82,40 @@ void timer_heap_arm(struct timer_heap *h, struct timer_node *n, gd_nsec due)
 {
 	CHECK(h->count < h->room);
 	h->count++;
-	sift_up(h, h->count - 1, (struct timer_entry){ due, ++h->seq, n });
+	h->seq += 2;
+	sift_up(h, h->count - 1, (struct timer_entry){ due, h->seq, n });
+}
+
+void timer_heap_arm_wall(struct timer_heap *h, struct timer_node *n, gd_nsec due)
+{
+	CHECK(h->count < h->room);
+	h->count++;
+	h->wall_count++;
+	h->seq += 2;
+	sift_up(h, h->count - 1, (struct timer_entry){ due, h->seq | TIMER_OF_WALL, n });
+}
+
+/* A deadline that no clock reaches stays where it is. */
+static gd_nsec moved(gd_nsec due, gd_nsec at, gd_nsec by)
+{
+	gd_nsec to;
+
+	if (due == GD_NSEC_NEVER)
+		return due;
+	if (__builtin_sub_overflow(due, by, &to))
+		to = by < 0 ? GD_NSEC_NEVER : at;
+	return to > at ? to : at;
+}
+
+void timer_heap_step_wall(struct timer_heap *h, gd_nsec at, gd_nsec by)
+{
+	if (h->wall_count == 0 || by == 0)
+		return;
+	for (uint32_t i = 0; i < h->count; i++)
+		if ((h->at[i].seq & TIMER_OF_WALL) && h->at[i].due >= at)
+			h->at[i].due = moved(h->at[i].due, at, by);
+	for (uint32_t i = (h->count + ARITY - 2) / ARITY; i-- > 0;)
+		sift_down(h, i, h->at[i]);
 }
 
 /* After a burst most of the room is given back; there is no harm when that fails. */
@@ -102,19 +135,20 @@ static void shrink(struct timer_heap *h)
 void timer_heap_disarm(struct timer_heap *h, struct timer_node *n)
 {
 	uint32_t           i = n->pos - 1;
-	struct timer_entry moved;
+	struct timer_entry last;
 
 	CHECK(n->pos != 0 && n->pos <= h->count);
 	CHECK(h->at[i].node == n);
 	n->pos = 0;
-	moved = h->at[--h->count];
+	h->wall_count -= (uint32_t)(h->at[i].seq & TIMER_OF_WALL);
+	last = h->at[--h->count];
 	shrink(h);
 	if (i == h->count)
 		return;
-	if (i > 0 && sooner(&moved, &h->at[(i - 1) / ARITY]))
-		sift_up(h, i, moved);
+	if (i > 0 && sooner(&last, &h->at[(i - 1) / ARITY]))
+		sift_up(h, i, last);
 	else
-		sift_down(h, i, moved);
+		sift_down(h, i, last);
 }
 
 gd_nsec timer_heap_due(const struct timer_heap *h, const struct timer_node *n)

@@ -3,7 +3,8 @@
  *
  * A 4-ary heap whose entries hold deadline and order, so that sifting touches no other memory;
  * each node, inside its owner, knows its place. Equal deadlines leave in the order in which they
- * were armed, so that a replay wakes coroutines in the same order.
+ * were armed, so that a replay wakes coroutines in the same order. When somebody sets the clock on
+ * the wall, the deadlines that stand on it move; they keep their place among equal ones.
  *
  * Ownership: borrows nodes, owns the array. Cost: arm and disarm O(log n), first O(1).
  * Threads: none; one heap for each engine.
@@ -27,9 +28,11 @@ struct timer_node {
 
 struct timer_entry {
 	gd_nsec            due;
-	uint64_t           seq; /* breaks ties */
+	uint64_t           seq; /* breaks ties; the lowest bit: TIMER_OF_WALL */
 	struct timer_node *node;
 };
+
+#define TIMER_OF_WALL UINT64_C(1)
 
 /* All zero is empty. */
 struct timer_heap {
@@ -37,6 +40,7 @@ struct timer_heap {
 	uint32_t            count;
 	uint32_t            room;
 	uint64_t            seq;
+	uint32_t            wall_count; /* armed by timer_heap_arm_wall() */
 };
 
 void              timer_heap_close(struct timer_heap *h);
@@ -44,6 +48,11 @@ void              timer_heap_close(struct timer_heap *h);
 GD_NODISCARD bool timer_heap_reserve(struct timer_heap *h);
 /* Arms `n`, which stays in place until disarmed. Needs room reserved. */
 void              timer_heap_arm(struct timer_heap *h, struct timer_node *n, gd_nsec due);
+/* The same, and timer_heap_step_wall() moves it. */
+void              timer_heap_arm_wall(struct timer_heap *h, struct timer_node *n, gd_nsec due);
+/* From `at` on the wall is ahead by `by` more than before: timers of the wall that are due at `at`
+ * or later become due so much earlier, but not before `at`. Cost: O(n), nothing without any. */
+void              timer_heap_step_wall(struct timer_heap *h, gd_nsec at, gd_nsec by);
 void              timer_heap_disarm(struct timer_heap *h, struct timer_node *n);
 /* The soonest; NULL when empty. */
 static inline const struct timer_entry *timer_heap_first(const struct timer_heap *h)

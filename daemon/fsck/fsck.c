@@ -236,6 +236,7 @@ static enum gd_err look_inside(struct fsck *f, struct gd_error *why)
 		rc = look_at_last_commit(f, why);
 		if (rc == GD_OK) {
 			fsck_rows(f);
+			fsck_clock(f);
 			fsck_events(f);
 			rc = fsck_jobs(f, why);
 		}

@@ -38,6 +38,8 @@ struct text fsck_text(sqlite3_stmt *ask, int column);
 void                     fsck_rows(struct fsck *f);
 /* fsck_jobs.c: what recovery will read */
 GD_NODISCARD enum gd_err fsck_jobs(struct fsck *f, struct gd_error *why);
+/* fsck_clock.c */
+void                     fsck_clock(struct fsck *f);
 /* fsck_events.c */
 void                     fsck_events(struct fsck *f);
 

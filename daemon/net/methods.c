@@ -117,7 +117,7 @@ void method_ping(struct request *r, struct rpc_params *p)
 	}
 	b = reply_begin(r);
 	buf_add_text(b, "{\"time\":");
-	apply_write_time(b, loop_now(r->desk->loop));
+	apply_write_time(b, loop_wall_now(r->desk->loop));
 	buf_addf(b, ",\"seq\":%llu}", (unsigned long long)r->desk->seq);
 	reply_end(r);
 }
@@ -165,8 +165,8 @@ static bool show_token(struct request *r, const char *token)
 		return true;
 	if (token == NULL)
 		(void)gd_fail(&why, GD_UNAUTHORIZED, "over TCP, hello needs a token");
-	else if (auth_of_token(r->desk->net->auth, token, loop_now(r->desk->loop), &who, &why) ==
-	         GD_OK) {
+	else if (auth_of_token(r->desk->net->auth, token, loop_wall_now(r->desk->loop), &who,
+	                       &why) == GD_OK) {
 		peer_become(peer, &who);
 		return true;
 	}

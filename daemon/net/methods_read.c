@@ -36,6 +36,18 @@ static void free_look(struct look *look)
 	free(look);
 }
 
+/* The times of a stored job, as people see them. */
+static struct store_job by_the_wall(struct loop *l, struct store_job job)
+{
+	job.submitted = loop_wall(l, job.submitted);
+	/* Until it has started, that is the start_at that was asked for. */
+	if (job.status != JOB_QUEUED && job.started != 0)
+		job.started = loop_wall(l, job.started);
+	if (job.ended != 0)
+		job.ended = loop_wall(l, job.ended);
+	return job;
+}
+
 #define INCLUDE_SPEC 1u
 #define INCLUDE_TASKS 2u
 #define INCLUDE_RESULT 4u
@@ -43,8 +55,9 @@ static void free_look(struct look *look)
 static void write_job(struct buf *b, const struct look *look, size_t room)
 {
 	const struct store_job *job = look->read->read.jobs;
+	const struct store_job  shown = by_the_wall(look->read->loop, *job);
 
-	render_job_open(b, job);
+	render_job_open(b, &shown);
 	if (look->include & INCLUDE_SPEC) {
 		buf_add_text(b, ",\"spec\":");
 		render_value(b, job->spec, room / 2);
@@ -215,13 +228,13 @@ void method_job_stack(struct request *r, struct rpc_params *p)
 
 static void take_list(struct loop *l, struct loop_read *read, void *ctx)
 {
-	struct request *r = ctx;
-	uint64_t        next = read->read.next_after;
-	size_t          line_max = request_line_max(r) - RENDER_LINE_SLACK;
-	size_t          start;
-	struct buf     *b;
+	struct request  *r = ctx;
+	uint64_t         next = read->read.next_after;
+	size_t           line_max = request_line_max(r) - RENDER_LINE_SLACK;
+	size_t           start;
+	struct buf      *b;
+	struct store_job shown;
 
-	(void)l;
 	if (read->read.outcome != GD_OK) {
 		reply_why(r, &read->read.why);
 		store_read_free(&read->read);
@@ -233,7 +246,8 @@ static void take_list(struct loop *l, struct loop_read *read, void *ctx)
 	for (uint32_t i = 0; i < read->read.job_count; i++) {
 		if (i != 0)
 			buf_add_byte(b, ',');
-		render_job_open(b, &read->read.jobs[i]);
+		shown = by_the_wall(l, read->read.jobs[i]);
+		render_job_open(b, &shown);
 		buf_add_byte(b, '}');
 		if (b->bytes - start > line_max && i + 1 < read->read.job_count) {
 			next = read->read.jobs[i].id; /* the line is full before the page is */

@@ -254,7 +254,7 @@ static bool is_admitted(struct peer *p, const struct rpc_request *in, const stru
                         struct gd_error *why)
 {
 	struct net      *net = p->desk->net;
-	gd_nsec          now = loop_now(p->desk->loop);
+	gd_nsec          now = loop_wall_now(p->desk->loop);
 	struct principal who;
 	const json_t    *token =
                 json_is_object(in->params) ? json_object_get(in->params, RPC_PARAM_AUTH) : NULL;

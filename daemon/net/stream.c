@@ -214,7 +214,7 @@ static void beat(struct stream *s, gd_nsec now)
 	rpc_begin_notification(b, "event");
 	buf_addf(b, "{\"subscription\":%s,\"seq\":%llu,\"time\":", s->name,
 	         (unsigned long long)s->peer->desk->seq);
-	apply_write_time(b, now);
+	apply_write_time(b, loop_wall(s->peer->desk->loop, now));
 	buf_add_text(b, ",\"kind\":\"heartbeat\"}");
 	rpc_end(b);
 	buf_add_byte(b, '\n');

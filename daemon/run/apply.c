@@ -54,10 +54,11 @@ static struct record *new_record(struct loop *l, enum record_kind kind, uint64_t
 	return r;
 }
 
-void apply_begin_body(struct buf *b, uint64_t job, enum event_kind kind, gd_nsec time)
+void apply_begin_body(struct loop *l, struct buf *b, uint64_t job, enum event_kind kind,
+                      gd_nsec time)
 {
 	buf_add_text(b, "\"time\":");
-	apply_write_time(b, time);
+	apply_write_time(b, loop_wall(l, time));
 	buf_add_text(b, ",\"job\":");
 	buf_add_u64(b, job);
 	buf_add_text(b, ",\"kind\":\"");
@@ -70,7 +71,7 @@ void apply_queued(struct loop *l, uint64_t job, gd_nsec time)
 	struct record *r = new_record(l, RECORD_EVENT, job);
 
 	buf_clear(&l->scratch);
-	apply_begin_body(&l->scratch, job, EVENT_JOB_QUEUED, time);
+	apply_begin_body(l, &l->scratch, job, EVENT_JOB_QUEUED, time);
 	if (l->scratch.failed != GD_OK)
 		out_of_memory();
 	r->u.event = (struct event){ .job = job,
@@ -113,7 +114,7 @@ static struct text render(struct loop *l, const struct engine_out *out, struct t
 	struct text body;
 
 	buf_clear(b);
-	apply_begin_body(b, out->job, event_of(out->kind), out->time);
+	apply_begin_body(l, b, out->job, event_of(out->kind), out->time);
 	if (out->path != PROGRAM_NONE) {
 		buf_add_text(b, ",\"path\":");
 		buf_add_json_string(b, l->outs.paths.at + out->path, out->path_bytes);
@@ -177,6 +178,8 @@ static void note_end(struct loop *l, struct live_job *job, const struct engine_o
 
 	if (is_unsent(l, job)) {
 		job->u.unsent->status = status;
+		if (!job->is_begun)
+			job->u.unsent->started = 0; /* the start_at has lost its meaning */
 		job->u.unsent->ended = out->time;
 		job->u.unsent->result = result;
 		job->u.unsent->error = error;
@@ -221,7 +224,7 @@ void apply_quarantine(struct loop *l, uint64_t job, uint32_t last_ordinal,
 	struct text      body;
 
 	buf_clear(b);
-	apply_begin_body(b, job, EVENT_JOB_FAILED, now);
+	apply_begin_body(l, b, job, EVENT_JOB_FAILED, now);
 	buf_add_text(b, ",\"data\":");
 	data_at = b->bytes;
 	buf_add_text(b, "{\"type\":\"Quarantined\",\"message\":");

@@ -26,8 +26,9 @@ enum quarantine_reason {
  * stored event. */
 void apply_quarantine(struct loop *l, uint64_t job, uint32_t last_ordinal,
                       enum quarantine_reason reason, const char *words);
-/* The members that every event begins with: time, job, kind. */
-void apply_begin_body(struct buf *b, uint64_t job, enum event_kind kind, gd_nsec time);
+/* The members that every event begins with: time (by the wall), job, kind. */
+void apply_begin_body(struct loop *l, struct buf *b, uint64_t job, enum event_kind kind,
+                      gd_nsec time);
 /* Seconds since the epoch, as short as they are exact: 1893456000.25 */
 void apply_write_time(struct buf *b, gd_nsec time);
 

@@ -66,8 +66,7 @@ void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time)
 	if (live == NULL)
 		return;
 	/* Who gave the permit back may live where the clock was read later. */
-	if (time > l->now)
-		l->now = time;
+	loop_reach(l, time);
 	in.time = loop_now(l);
 	journal(l, live, &in);
 	loop_step(l, &in);

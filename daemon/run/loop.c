@@ -17,18 +17,65 @@
 
 /* --- time --- */
 
-gd_nsec loop_now(struct loop *l)
+/* What depends on a step from here on is stored behind it. */
+static void record_step(struct loop *l, struct gd_wall_step step)
 {
-	struct timespec ts;
-	gd_nsec         now;
+	struct store_group *g = loop_group(l);
+	struct record      *r = g == NULL ? NULL : store_group_add(g, RECORD_CLOCK_STEP, 0);
 
-	CHECK(clock_gettime(CLOCK_REALTIME, &ts) == 0);
-	now = (gd_nsec)ts.tv_sec * GD_NSEC_PER_SEC + ts.tv_nsec;
-	if (now > l->now)
-		l->now = now;
-	return l->now;
+	if (r == NULL)
+		pool_die("loop.no_memory", NULL);
+	r->u.clock_step = step;
 }
 
+static void take_new_steps(struct loop *l)
+{
+	struct gd_error why;
+
+	while (l->steps_taken < clock_step_count(l->pool->clock)) {
+		struct gd_wall_step step = clock_step(l->pool->clock, l->steps_taken++);
+
+		if (engine_step_wall(l->engine, step, &why) != GD_OK)
+			pool_die("loop.no_memory", &why);
+		record_step(l, step);
+	}
+}
+
+enum gd_err loop_take_stored_steps(struct loop *l, struct gd_error *why)
+{
+	enum gd_err rc = GD_OK;
+
+	for (; rc == GD_OK && l->steps_taken < clock_step_count(l->pool->clock); l->steps_taken++)
+		rc = engine_step_wall(l->engine, clock_step(l->pool->clock, l->steps_taken), why);
+	return rc;
+}
+
+gd_nsec loop_now(struct loop *l)
+{
+	gd_nsec now = clock_now(l->pool->clock, &l->hand);
+
+	take_new_steps(l);
+	return now;
+}
+
+void loop_reach(struct loop *l, gd_nsec time)
+{
+	clock_reach(&l->hand, time);
+	take_new_steps(l);
+}
+
+gd_nsec loop_wall(struct loop *l, gd_nsec time)
+{
+	take_new_steps(l); /* it may be a moment of another loop */
+	return engine_wall(l->engine, time);
+}
+
+gd_nsec loop_wall_now(struct loop *l)
+{
+	return loop_wall(l, loop_now(l));
+}
+
+/* `due` is on the scale of the loop. */
 static void arm(struct loop *l, gd_nsec due)
 {
 	struct itimerspec when = { 0 };
@@ -37,8 +84,10 @@ static void arm(struct loop *l, gd_nsec due)
 		return;
 	l->armed = due;
 	if (due != GD_NSEC_NEVER) {
-		/* A zero would disarm it; a moment before 1970 is as overdue as the one after. */
-		gd_nsec at = due > 0 ? due : 1;
+		gd_nsec at = clock_boot_of(l->pool->clock, due);
+
+		/* A zero would disarm it; what was due before the host started is overdue. */
+		at = at > 0 ? at : 1;
 
 		when.it_value.tv_sec = (time_t)(at / GD_NSEC_PER_SEC);
 		when.it_value.tv_nsec = (long)(at % GD_NSEC_PER_SEC);
@@ -55,6 +104,27 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	if (read(fd, &times, sizeof times) < 0)
 		CHECK(errno == EAGAIN || errno == EINTR);
 	l->armed = GD_NSEC_NEVER; /* it has fired; the end of the turn looks what is due */
+}
+
+/* It tells when the wall is set, and nothing else: no clock of the kernel comes to that moment. */
+static void arm_set(struct loop *l)
+{
+	const struct itimerspec far = { .it_value.tv_sec = GD_NSEC_NEVER / GD_NSEC_PER_SEC };
+
+	CHECK(timerfd_settime(l->set_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) ==
+	              0 ||
+	      errno == ECANCELED);
+}
+
+/* The turn that this wakes reads the clocks. */
+static void on_set(evutil_socket_t fd, short what, void *ctx)
+{
+	uint64_t times;
+
+	(void)what;
+	if (read(fd, &times, sizeof times) < 0)
+		CHECK(errno == EAGAIN || errno == EINTR || errno == ECANCELED);
+	arm_set(ctx);
 }
 
 /* --- messages --- */
@@ -171,6 +241,7 @@ static void hand_over(struct loop *l)
 	if (g == NULL)
 		return;
 	l->open = NULL;
+	g->latest = atomic_load_explicit(&l->hand.now, memory_order_relaxed);
 	l->unsynced_bytes += g->arena.bytes;
 	store_submit(l->pool->store, g);
 	GD_FAILPOINT("run.handed_over");
@@ -291,14 +362,18 @@ bool loop_drain(struct loop *l)
 
 static enum gd_err open_events(struct loop *l, struct gd_error *why)
 {
-	l->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (l->timer_fd < 0)
+	l->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	l->set_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (l->timer_fd < 0 || l->set_fd < 0)
 		return gd_fail_sys(why, errno, "loop: no timer");
+	arm_set(l);
 	l->armed = GD_NSEC_NEVER;
 	l->timer_event = event_new(l->base, l->timer_fd, EV_READ | EV_PERSIST, on_timer, l);
+	l->set_event = event_new(l->base, l->set_fd, EV_READ | EV_PERSIST, on_set, l);
 	l->inbox_event = event_new(l->base, l->inbox.wake_fd, EV_READ | EV_PERSIST, on_inbox, l);
 	if (l->timer_event == NULL || event_add(l->timer_event, NULL) != 0 ||
-	    l->inbox_event == NULL || event_add(l->inbox_event, NULL) != 0)
+	    l->set_event == NULL || event_add(l->set_event, NULL) != 0 || l->inbox_event == NULL ||
+	    event_add(l->inbox_event, NULL) != 0)
 		return gd_fail(why, GD_NOMEM, "loop: no memory for its events");
 	return GD_OK;
 }
@@ -324,7 +399,8 @@ enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool, struct 
 
 	l->index = index;
 	l->pool = pool;
-	l->timer_fd = -1;
+	l->timer_fd = l->set_fd = -1;
+	clock_add_hand(pool->clock, &l->hand);
 	if ((rc = inbox_init(&l->inbox, LOOP_INBOX_ROOM, why)) != GD_OK)
 		return rc;
 	if ((l->base = new_base()) == NULL)
@@ -361,10 +437,14 @@ void loop_close(struct loop *l)
 	buf_close(&l->scratch);
 	if (l->timer_event != NULL)
 		event_free(l->timer_event);
+	if (l->set_event != NULL)
+		event_free(l->set_event);
 	if (l->inbox_event != NULL)
 		event_free(l->inbox_event);
 	if (l->timer_fd >= 0)
 		(void)close(l->timer_fd);
+	if (l->set_fd >= 0)
+		(void)close(l->set_fd);
 	if (l->base != NULL)
 		event_base_free(l->base);
 	inbox_close(&l->inbox);

@@ -10,7 +10,8 @@
  *	      ^                                                 |
  *	      `----- replies, events <-- outbox <-- commit -----'
  *
- * Time is CLOCK_REALTIME, made to never go back; deadlines are moments that survive a restart.
+ * Time is the daemon's own scale (clock.h); deadlines are moments of it, which survive a restart. What
+ * people see of it, or give, is the clock on the wall: loop_wall().
  *
  * Ownership: the pool owns loops. Threads: everything here belongs to the loop's own thread, but
  * for loop_post() and loop_post_answer(). Before pool_start() and after pool_stop() that is the
@@ -21,6 +22,7 @@
 
 #include "daemon/engine/engine.h"
 #include "daemon/load/cache.h"
+#include "daemon/run/clock.h"
 #include "daemon/run/inbox.h"
 #include "daemon/run/jobs.h"
 #include "daemon/run/outbox.h"
@@ -53,11 +55,14 @@ struct loop {
 	struct event_base   *base; /* owned */
 	struct inbox         inbox;
 	struct event        *inbox_event;
-	int                  timer_fd; /* CLOCK_REALTIME, absolute; owned */
+	int                  timer_fd; /* CLOCK_BOOTTIME, absolute; owned */
 	struct event        *timer_event;
-	gd_nsec              armed;  /* what timer_fd is set to; GD_NSEC_NEVER: disarmed */
-	gd_nsec              now;    /* never goes back */
-	struct engine       *engine; /* owned */
+	int                  set_fd; /* readable when somebody sets CLOCK_REALTIME; owned */
+	struct event        *set_event;
+	gd_nsec              armed; /* what timer_fd is set to; GD_NSEC_NEVER: disarmed */
+	struct clock_hand    hand;
+	uint32_t             steps_taken; /* of the clock's steps, into the engine */
+	struct engine       *engine;      /* owned */
 	struct engine_outs   outs;
 	struct program_cache programs;
 	struct jobs          jobs;
@@ -91,6 +96,13 @@ void loop_turn(struct loop *l); /* one turn; waits until there is something to d
 bool loop_drain(struct loop *l);
 
 gd_nsec                  loop_now(struct loop *l);
+/* Time is not before `time`: another loop was there already. */
+void                     loop_reach(struct loop *l, gd_nsec time);
+/* What the clock on the wall shows, or showed, at `time`. */
+gd_nsec                  loop_wall(struct loop *l, gd_nsec time);
+gd_nsec                  loop_wall_now(struct loop *l);
+/* After clock_start(): the engine knows the steps that are stored. Errors: GD_NOMEM. */
+GD_NODISCARD enum gd_err loop_take_stored_steps(struct loop *l, struct gd_error *why);
 /* The open group, made when there is none. NULL: no memory. */
 struct store_group      *loop_group(struct loop *l);
 /* `item` is released when what the turn has produced so far is durable; with nothing produced it

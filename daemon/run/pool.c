@@ -21,7 +21,9 @@ enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why)
 	CHECK(loops >= 1 && loops <= POOL_LOOPS_MAX);
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		return gd_fail(why, GD_NOMEM, "pool: %zu bytes", sizeof *p);
-	if ((rc = semaphores_open(permits_grant, p, &p->semaphores, why)) != GD_OK) {
+	if ((rc = clock_open(&clock_of_system, &p->clock, why)) != GD_OK ||
+	    (rc = semaphores_open(permits_grant, p, &p->semaphores, why)) != GD_OK) {
+		clock_close(p->clock);
 		free(p);
 		return rc;
 	}
@@ -32,7 +34,6 @@ enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why)
 			return rc;
 		}
 	}
-	p->started = loop_now(&p->at[0].loop);
 	*out = p;
 	return GD_OK;
 }
@@ -42,10 +43,25 @@ void pool_close(struct pool *p)
 	for (uint32_t i = 0; i < p->count; i++)
 		loop_close(&p->at[i].loop);
 	semaphores_close(p->semaphores);
+	clock_close(p->clock);
 	free(p);
 }
 
-void pool_use_store(struct pool *p, struct store *s)
+/* All that is stored is of a moment before the one that this gives. */
+static enum gd_err start_clock(struct pool *p, struct gd_error *why)
+{
+	struct store_clock next;
+	enum gd_err        rc = clock_start(p->clock, store_clock(p->store), &next, why);
+
+	if (rc == GD_OK)
+		rc = store_put_clock(p->store, &next, why);
+	for (uint32_t i = 0; rc == GD_OK && i < p->count; i++)
+		rc = loop_take_stored_steps(&p->at[i].loop, why);
+	p->started = clock_time(p->clock);
+	return rc;
+}
+
+enum gd_err pool_use_store(struct pool *p, struct store *s, struct gd_error *why)
 {
 	uint64_t next = store_next_job_id(s);
 
@@ -55,6 +71,12 @@ void pool_use_store(struct pool *p, struct store *s)
 
 		atomic_store(&p->at[i].next_id, next + behind);
 	}
+	return start_clock(p, why);
+}
+
+gd_nsec pool_time(void *pool)
+{
+	return clock_time(((struct pool *)pool)->clock);
 }
 
 static void *run_thread(void *ctx)

@@ -40,6 +40,7 @@ struct pool_recovery {
 };
 
 struct pool {
+	struct clock        *clock;      /* owned */
 	struct store        *store;      /* borrowed; set with pool_use_store() */
 	struct semaphores   *semaphores; /* owned */
 	uint32_t             count;
@@ -54,8 +55,9 @@ struct pool {
 /* Errors: GD_NOMEM, GD_SYS. */
 GD_NODISCARD enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why);
 void                     pool_close(struct pool *p);
-/* After store_open(): ids go on above the last one given out. */
-void                     pool_use_store(struct pool *p, struct store *s);
+/* After store_open(): ids go on above the last one given out, time where it stands.
+ * Errors: GD_NOMEM, GD_STORE, GD_SYS. */
+GD_NODISCARD enum gd_err pool_use_store(struct pool *p, struct store *s, struct gd_error *why);
 /* Starts loops 1 and up; the caller then runs loop 0 with loop_run(). Errors: GD_SYS, and those that
  * were started run on. */
 GD_NODISCARD enum gd_err pool_start(struct pool *p, struct gd_error *why);
@@ -77,6 +79,7 @@ uint64_t pool_take_id(struct pool *p, uint32_t loop);
 uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes);
 uint64_t pool_job_count(const struct pool *p); /* with those that are still to be replayed */
 /* For store_config: on the writer thread. */
+gd_nsec  pool_time(void *pool);
 void     pool_on_commit(void *pool, struct store_commit *c);
 void     pool_on_full(void *pool, const struct gd_error *why);
 

@@ -127,8 +127,7 @@ static void take_over(struct loop *l, struct inbox_msg *m)
 		return; /* recover_cut() sees to it */
 	/* Loops tell each other, by grants, of what has happened; none may be behind what any of
 	 * them was told before the restart. */
-	if (atomic_load(&p->recovery.latest) > l->now)
-		l->now = atomic_load(&p->recovery.latest);
+	loop_reach(l, atomic_load(&p->recovery.latest));
 	l->recovery->waiting = NULL;
 	recover_close(l);
 	for (uint32_t i = 0; i < count; i++)
@@ -169,14 +168,14 @@ static void take_turn(struct loop *l, struct inbox_msg *m)
 static void release_durable(struct loop *l, struct outbox_item *item, enum gd_err outcome)
 {
 	struct pool *p = l->pool;
-	gd_nsec      latest;
+	gd_nsec      now, latest;
 
 	(void)item;
 	if (outcome != GD_OK)
 		return; /* the process ends */
+	now = loop_now(l);
 	latest = atomic_load(&p->recovery.latest);
-	while (latest < l->now &&
-	       !atomic_compare_exchange_weak(&p->recovery.latest, &latest, l->now))
+	while (latest < now && !atomic_compare_exchange_weak(&p->recovery.latest, &latest, now))
 		;
 	if (p->recovery.is_serial && l->index + 1 < p->count) {
 		struct loop *next = pool_loop(p, l->index + 1);

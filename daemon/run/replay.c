@@ -88,8 +88,7 @@ static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored
 		if (rc != GD_OK)
 			return rc;
 		in.job = job;
-		if (in.time > l->now) /* the clock went back: what has happened, has happened */
-			l->now = in.time;
+		loop_reach(l, in.time); /* what has happened, has happened */
 		l->replay_left = stored->input_count - i - 1;
 		loop_step(l, &in);
 		/* Behind the step: what asked for it may come out in the same one. */
@@ -98,6 +97,20 @@ static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored
 		value_release(engine_heap(l->engine), in.message);
 	}
 	return GD_OK;
+}
+
+static void begin(struct loop *l, const struct store_job *job, struct program *program,
+                  const struct value *args)
+{
+	gd_nsec time = job->started, start_at = 0;
+
+	if (job->status == JOB_QUEUED && job->started != 0) {
+		time = job->submitted;
+		start_at = job->started;
+	} else if (job->started == 0) {
+		time = loop_now(l); /* accepted, and the daemon ended before it began */
+	}
+	submit_begin(l, job->id, program, args, job->title, time, start_at);
 }
 
 static enum gd_err replay(struct loop *l, const struct store_live *stored, struct program *program,
@@ -117,9 +130,7 @@ static enum gd_err replay(struct loop *l, const struct store_live *stored, struc
 		live->u.past = (struct job_past){ job->past.from, job->past.sum };
 	live->is_begun = job->status == JOB_RUNNING;
 	l->replay_left = stored->input_count;
-	/* Accepted with a key, and the daemon ended before it began: it begins now. */
-	submit_begin(l, job->id, program, args, job->title,
-	             job->started != 0 ? job->started : loop_now(l));
+	begin(l, job, program, args);
 	rc = replay_inputs(l, stored, why);
 	l->replay_left = 0;
 	return rc;

@@ -15,10 +15,10 @@ struct job_start {
 	struct outbox_item   item;
 	const struct record *record; /* its RECORD_JOB; good until the commit is released */
 	uint64_t             job;
-	struct program      *program; /* a reference */
-	struct value        *args;    /* owned, program->job_arg_count of them */
-	struct text          title;   /* in the group's arena */
-	gd_nsec              start_at;
+	struct program      *program;  /* a reference */
+	struct value        *args;     /* owned, program->job_arg_count of them */
+	struct text          title;    /* in the group's arena */
+	gd_nsec              start_at; /* on the wall; 0: at once */
 	bool                 is_cancel_wanted;
 };
 
@@ -87,7 +87,7 @@ static struct value title_value(struct loop *l, const struct program *p, struct 
 }
 
 void submit_begin(struct loop *l, uint64_t job, struct program *program, const struct value *args,
-                  struct text title, gd_nsec time)
+                  struct text title, gd_nsec time, gd_nsec start_at)
 {
 	struct engine_in in = { .kind = ENGINE_START,
 		                .time = time,
@@ -96,7 +96,7 @@ void submit_begin(struct loop *l, uint64_t job, struct program *program, const s
 		                .args = args,
 		                .title = title_value(l, program, title),
 		                .message = VALUE_NULL,
-		                .is_later = time > loop_now(l) };
+		                .start_at = start_at };
 
 	loop_step(l, &in);
 	value_release(engine_heap(l->engine), in.title);
@@ -127,8 +127,8 @@ static void release_start(struct loop *l, struct outbox_item *item, enum gd_err 
 		drop_start(l, start);
 		return;
 	}
-	submit_begin(l, start->job, start->program, start->args, start->title,
-	             start->start_at != 0 ? start->start_at : loop_now(l));
+	submit_begin(l, start->job, start->program, start->args, start->title, loop_now(l),
+	             start->start_at);
 	if (start->is_cancel_wanted)
 		(void)inputs_cancel(l, start->job, NULL, &is_ended, &status);
 	drop_start(l, start);
@@ -199,11 +199,9 @@ static struct record *record_job(struct loop *l, const struct submission *s, gd_
 	job->loop = l->index;
 	job->submitted = now;
 	job->retain = s->retain;
-	/* With a key and no start_at the clock starts after the commit: 0, "not yet". */
-	if (s->start_at > now)
+	/* Without one, nobody can have seen anything of it before its start is stored. */
+	if (s->start_at > loop_wall(l, now))
 		job->started = s->start_at;
-	else
-		job->started = s->key.at != NULL ? 0 : now;
 	r->u.submit = job;
 	apply_queued(l, s->id, now);
 	return r;
@@ -233,7 +231,7 @@ enum gd_err submit_here(struct loop *l, const struct submission *s, struct gd_er
 	}
 	job->u.unsent = record->u.submit;
 	job->v.group = l->open_number;
-	submit_begin(l, s->id, s->program, args, record->u.submit->title,
+	submit_begin(l, s->id, s->program, args, record->u.submit->title, now,
 	             record->u.submit->started);
 	free_args(l, s->program, args);
 	return GD_OK;

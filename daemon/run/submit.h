@@ -26,7 +26,7 @@ struct submission {
 	struct text     labels; /* JSON list; NULL: none */
 	struct text     spec;
 	struct text     args_text; /* JSON object; NULL: none */
-	gd_nsec         start_at;  /* 0: at once */
+	gd_nsec         start_at;  /* on the wall; 0: at once */
 	gd_nsec         retain;    /* as in struct store_job */
 };
 
@@ -46,8 +46,9 @@ GD_NODISCARD enum gd_err submit_admit(const struct pool *p, struct gd_error *why
 void submit_cancel_waiting(struct job_start *start);
 void submit_forget_waiting(struct loop *l); /* frees all of them */
 
-/* For recovery: the first step of a job that is in the table. `args` are borrowed. */
+/* For recovery: the first step of a job that is in the table; at `time`, but not before the wall
+ * shows `start_at`. `args` are borrowed. */
 void submit_begin(struct loop *l, uint64_t job, struct program *program, const struct value *args,
-                  struct text title, gd_nsec time);
+                  struct text title, gd_nsec time, gd_nsec start_at);
 
 #endif

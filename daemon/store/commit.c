@@ -27,10 +27,15 @@ static enum gd_err put_state(struct store *s, struct gd_error *why)
 
 static enum gd_err write_groups(struct store *s, void *ctx, struct gd_error *why)
 {
+	gd_nsec     latest = 0;
 	enum gd_err rc = GD_OK;
 
-	for (struct store_group *g = ctx; rc == GD_OK && g != NULL; g = g->next)
+	for (struct store_group *g = ctx; rc == GD_OK && g != NULL; g = g->next) {
+		latest = g->latest > latest ? g->latest : latest;
 		rc = records_write(s, g, why);
+	}
+	if (rc == GD_OK)
+		rc = clock_rows_reach(s, latest, why);
 	if (rc == GD_OK)
 		rc = event_rows_flush(s, why);
 	if (rc == GD_OK)
@@ -85,6 +90,7 @@ enum gd_err transaction_run(struct store *s, transaction_body *body, void *ctx,
 	enum gd_err rc;
 
 	s->tx.before = s->row;
+	s->tx.horizon_before = s->clock.horizon;
 	transaction_reset(&s->tx);
 	rc = run_plain(s, SQL_BEGIN, why);
 	GD_FAILPOINT("store.begun");
@@ -108,6 +114,7 @@ enum gd_err transaction_run(struct store *s, transaction_body *body, void *ctx,
 void transaction_forget(struct store *s)
 {
 	s->row = s->tx.before;
+	s->clock.horizon = s->tx.horizon_before;
 	(void)!retention_load(s, &s->failure);
 }
 

@@ -23,7 +23,6 @@ struct trim {
 
 /* --- marks --- */
 
-/* Not while a clock that went back has not caught up: these events count as newer. */
 bool event_log_needs_mark(const struct store *s, gd_nsec now)
 {
 	const struct retention *r = &s->retention;
@@ -35,8 +34,9 @@ bool event_log_needs_mark(const struct store *s, gd_nsec now)
 enum gd_err event_log_mark(struct store *s, struct gd_error *why)
 {
 	struct retention *r = &s->retention;
-	gd_nsec           now = s->wall();
+	gd_nsec           now = store_now(s);
 	struct bind       b;
+	enum gd_err       rc;
 
 	if (!event_log_needs_mark(s, now))
 		return GD_OK;
@@ -47,7 +47,8 @@ enum gd_err event_log_mark(struct store *s, struct gd_error *why)
 	b = db_bind(&s->db, SQL_MARK_PUT);
 	bind_i64(&b, now);
 	bind_u64(&b, s->row.seq);
-	return db_run(&s->db, &b, why);
+	rc = db_run(&s->db, &b, why);
+	return rc == GD_OK ? clock_rows_reach(s, now, why) : rc;
 }
 
 static enum gd_err load_marks(struct store *s, struct gd_error *why)

@@ -53,6 +53,7 @@ struct transaction {
 	struct ended_list   ended;   /* not yet written */
 	struct buf          leaving; /* the ids of one row of `expiry` */
 	struct state_row    before;  /* as it was before this one */
+	gd_nsec             horizon_before;
 };
 
 /* Ids whose RECORD_JOB was answered with an older job. Their builders may have sent more of them
@@ -99,7 +100,7 @@ struct store {
 	struct transaction      tx;
 	struct voided           voided;
 	struct retention        retention;
-	gd_nsec (*wall)(void);             /* since the epoch; tests have their own */
+	gd_nsec (*now)(void *ctx);         /* the time on the scale of the records */
 	struct gd_error     failure;       /* code is not GD_OK: nothing more is written, ever */
 	uint32_t            checkpoint_at; /* WAL pages at which a busy writer checkpoints */
 	bool                has_freed;  /* rows were deleted since the file was last made smaller */
@@ -108,6 +109,10 @@ struct store {
 	struct backup       backup;
 	struct suspects     suspects;    /* the loops' while they replay */
 	struct live_chunks *live_chunks; /* of the pages read last; NULL: none are known */
+
+	void                *now_ctx;
+	struct store_clock   clock;
+	struct gd_wall_step *steps; /* of `clock`; owned */
 
 	struct queue  queue;
 	pthread_t     thread;
@@ -171,6 +176,18 @@ bool                     retention_is_due(const struct store *s);
 GD_NODISCARD enum gd_err retention_measure(struct store *s, struct gd_error *why);
 void                     retention_run(struct store *s, uint32_t slices); /* one transaction */
 gd_nsec                  retention_wait(const struct store *s); /* until something is due */
+
+static inline gd_nsec store_now(const struct store *s)
+{
+	return s->now(s->now_ctx);
+}
+
+/* clock_rows.c */
+GD_NODISCARD enum gd_err clock_rows_load(struct store *s, struct gd_error *why);
+GD_NODISCARD enum gd_err clock_rows_put_step(struct store *s, struct gd_wall_step step,
+                                             struct gd_error *why);
+/* Inside a transaction of things up to `latest`. */
+GD_NODISCARD enum gd_err clock_rows_reach(struct store *s, gd_nsec latest, struct gd_error *why);
 
 /* semaphore_rows.c */
 GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,

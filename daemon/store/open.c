@@ -143,6 +143,8 @@ static enum gd_err use_database(struct store *s, bool accepts_rollback, struct g
 	if (rc == GD_OK)
 		rc = retention_load(s, why);
 	if (rc == GD_OK)
+		rc = clock_rows_load(s, why);
+	if (rc == GD_OK)
 		rc = upkeep_load(s, why);
 	if (rc == GD_OK && !is_clean)
 		rc = start_log_over(s, why);
@@ -153,10 +155,11 @@ static enum gd_err use_database(struct store *s, bool accepts_rollback, struct g
 	return rc == GD_OK ? remember(s, why) : rc;
 }
 
-static gd_nsec wall(void)
+static gd_nsec wall(void *ctx)
 {
 	struct timespec now;
 
+	(void)ctx;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return now.tv_sec * GD_NSEC_PER_SEC + now.tv_nsec;
 }
@@ -181,7 +184,8 @@ enum gd_err store_open(const struct store_config *cfg, struct store **out, struc
 	s->on_commit = cfg->on_commit;
 	s->on_full = cfg->on_full;
 	s->ctx = cfg->ctx;
-	s->wall = wall;
+	s->now = cfg->now != NULL ? cfg->now : wall;
+	s->now_ctx = cfg->now_ctx;
 	s->last.fd = -1;
 	rc = state_dir_open(&s->dir, cfg->dir, why);
 	if (rc != GD_OK)
@@ -198,6 +202,7 @@ enum gd_err store_open(const struct store_config *cfg, struct store **out, struc
 	*out = s;
 	return GD_OK;
 close_db:
+	free(s->steps);
 	db_close(&s->db);
 close_dir:
 	state_dir_close(&s->dir);
@@ -224,6 +229,7 @@ void store_close(struct store *s)
 	state_dir_close(&s->dir);
 	transaction_close(&s->tx);
 	voided_close(&s->voided);
+	free(s->steps);
 	free(s);
 }
 

@@ -99,6 +99,7 @@ static enum gd_err walk_first(struct store *s, struct record *r, struct gd_error
 	case RECORD_ENDED:
 	case RECORD_INPUT:
 	case RECORD_DELETE:
+	case RECORD_CLOCK_STEP:
 	case RECORD_SEMAPHORE:
 		return GD_OK;
 	}
@@ -274,6 +275,8 @@ static enum gd_err walk_second(struct store *s, struct record *r, bool *has_dele
 		return GD_OK;
 	case RECORD_SEMAPHORE:
 		return semaphore_rows_put(s, r, why);
+	case RECORD_CLOCK_STEP:
+		return clock_rows_put_step(s, r->u.clock_step, why);
 	}
 	CHECK_NEVER("records: unknown kind");
 }

@@ -26,7 +26,7 @@ enum gd_err retention_load(struct store *s, struct gd_error *why)
 
 bool retention_is_due(const struct store *s)
 {
-	gd_nsec now = s->wall();
+	gd_nsec now = store_now(s);
 
 	return expiry_is_due(s, now) || event_log_is_due(s, now) || event_log_needs_mark(s, now);
 }
@@ -37,7 +37,7 @@ gd_nsec retention_wait(const struct store *s)
 	const struct retention *r = &s->retention;
 	gd_nsec                 next = r->next_due;
 	gd_nsec                 age = atomic_load(&r->events_age);
-	gd_nsec                 now = s->wall();
+	gd_nsec                 now = store_now(s);
 
 	if (age != 0 && r->first_mark != GD_NSEC_NEVER && r->first_mark < next - age)
 		next = r->first_mark + age;
@@ -69,7 +69,7 @@ enum gd_err retention_measure(struct store *s, struct gd_error *why)
 static enum gd_err run_slices(struct store *s, void *ctx, struct gd_error *why)
 {
 	const uint32_t *slices = ctx;
-	gd_nsec         now = s->wall();
+	gd_nsec         now = store_now(s);
 	enum gd_err     rc = GD_OK;
 
 	for (uint32_t i = 0; rc == GD_OK && i < *slices && retention_is_due(s); i++) {

@@ -32,7 +32,8 @@
 	               " ?15, ?16, ?17)")                                                          \
 	X(SQL_JOB_SAME, "SELECT spec IS ?2 AND args IS ?3, seq FROM jobs WHERE id = ?1")           \
 	X(SQL_JOB_START, "UPDATE jobs SET status = 1, started = ?2 WHERE id = ?1 AND status = 0")  \
-	X(SQL_JOB_END, "UPDATE jobs SET status = ?3, ended = ?4, end_seq = ?5, result = ?6,"       \
+	X(SQL_JOB_END, "UPDATE jobs SET started = iif(status = 0, 0, started), status = ?3,"       \
+	               " ended = ?4, end_seq = ?5, result = ?6,"                                   \
 	               " error = ?7 WHERE id = ?1 AND status = ?2 RETURNING retain")               \
 	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels, end_seq FROM jobs"             \
 	                   " WHERE id = ?1")                                                       \
@@ -93,6 +94,15 @@
 	                   " ORDER BY first_seq LIMIT 1")                                          \
 	X(SQL_SPACE_USED, "SELECT (SELECT page_count FROM pragma_page_count)"                      \
 	                  " - (SELECT freelist_count FROM pragma_freelist_count)")                 \
+	/* clock */                                                                                \
+	X(SQL_CLOCK_GET, "SELECT boot, offset, horizon FROM clock")                                \
+	X(SQL_CLOCK_PUT, "UPDATE clock SET boot = ?1, offset = ?2")                                \
+	X(SQL_CLOCK_REACH, "UPDATE clock SET horizon = ?1")                                        \
+	X(SQL_CLOCK_STEPS, "SELECT at, ahead FROM clock_steps ORDER BY at")                        \
+	X(SQL_CLOCK_STEP_PUT, "INSERT OR IGNORE INTO clock_steps (at, ahead) VALUES (?1, ?2)")     \
+	X(SQL_CLOCK_STEPS_TRIM, "DELETE FROM clock_steps WHERE at < (SELECT max(at)"               \
+	                        " FROM clock_steps WHERE at <= (SELECT coalesce(min(submitted),"   \
+	                        " 9223372036854775807) FROM jobs))")                               \
 	/* semaphores */                                                                           \
 	X(SQL_SEMAPHORE_PUT, "INSERT INTO semaphores (name, permits) VALUES (?1, ?2)"              \
 	                     " ON CONFLICT (name) DO UPDATE SET permits = ?2")                     \

@@ -79,9 +79,9 @@ struct store_job {
 	struct text       spec;   /* JSON */
 	struct text       args;   /* JSON object */
 	uint32_t          loop;
-	gd_nsec           submitted; /* all three: since the epoch; 0: not yet */
-	gd_nsec           started; /* where the logical clock starts; set at submit for start_at */
-	gd_nsec           ended;
+	/* All three on the daemon's scale, 0: not yet; but of a queued job `started` is the start_at
+	 * that it waits for, on the wall. */
+	gd_nsec           submitted, started, ended;
 	gd_nsec           retain;  /* how long it is kept after its end; 0: as long as any other */
 	uint64_t          seq;     /* of job.queued */
 	uint64_t          end_seq; /* of the final event; 0: not yet */
@@ -93,13 +93,14 @@ struct store_job {
 /* --- records: what a group is made of --- */
 
 enum record_kind {
-	RECORD_JOB,      /* a new job, perhaps already ended */
-	RECORD_STARTED,  /* status running, `started` */
-	RECORD_ENDED,    /* final status, `ended`, result or error */
-	RECORD_INPUT,    /* an engine input, journaled */
-	RECORD_EVENT,    /* numbered by the writer */
-	RECORD_DELETE,   /* an ended job, with all that belongs to it */
-	RECORD_SEMAPHORE /* the permits of a semaphore; job 0 */
+	RECORD_JOB,       /* a new job, perhaps already ended */
+	RECORD_STARTED,   /* status running, `started` */
+	RECORD_ENDED,     /* final status, `ended`, result or error */
+	RECORD_INPUT,     /* an engine input, journaled */
+	RECORD_EVENT,     /* numbered by the writer */
+	RECORD_DELETE,    /* an ended job, with all that belongs to it */
+	RECORD_SEMAPHORE, /* the permits of a semaphore; job 0 */
+	RECORD_CLOCK_STEP /* the clock on the wall was set; job 0. Nothing when it is there already */
 };
 
 struct event {
@@ -134,6 +135,7 @@ struct record {
 			uint32_t    permits; /* 1 is what every name has: not kept */
 			uint64_t    serial;  /* set by the writer: higher is later */
 		} semaphore;
+		struct gd_wall_step clock_step;
 	} u;
 	/* Set by the writer. STARTED, ENDED, INPUT: GD_NOT_FOUND when there was no such job in a status
 	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the
@@ -155,6 +157,7 @@ struct store_group {
 	struct record      *last;
 	uint32_t            count;
 	uint32_t            loop;   /* who built it */
+	gd_nsec             latest; /* the builder's time: nothing in it is of a later moment */
 	void               *outbox; /* the builder's: what waits for this group */
 };
 
@@ -291,9 +294,13 @@ struct store_config {
 	/* The disk is full: `why` says so. NULL: there is room again. On the writer thread; may be NULL.
 	 */
 	void (*on_full)(void *ctx, const struct gd_error *why);
+	/* The time on the scale that records are in; asked from store_start() on, on the writer thread.
+	 * NULL: the wall. */
+	gd_nsec (*now)(void *ctx);
+	void *now_ctx;
 	/* Takes a database that is older than the one that was here, or another one: what was
 	 * acknowledged since is lost, and it gets a new uuid. */
-	bool accepts_rollback;
+	bool  accepts_rollback;
 };
 
 /* Locks the directory, checks, opens, migrates. No thread yet. Errors, with words that say what to
@@ -322,6 +329,25 @@ void     store_replay_end(struct store *s, uint32_t loop);
 bool     store_replay_is_suspect(const struct store *s);
 /* Every job was replayed, and what came of it is durable. Once, when no loop replays any more. */
 void     store_replay_over(struct store *s);
+
+/* How the daemon's time scale stands to the clocks of the host. */
+#define STORE_BOOT_CHARS 36
+struct store_clock {
+	char    boot[STORE_BOOT_CHARS + 1]; /* the boot in which `offset` is good; "": none */
+	gd_nsec offset;                     /* scale minus CLOCK_BOOTTIME */
+	gd_nsec horizon; /* nothing stored is of a later moment, by STORE_HORIZON_NSEC at most */
+	const struct gd_wall_step
+		*steps; /* of the wall; the first one counts for all before as well */
+	uint32_t step_count;
+};
+/* So seldom, at most, is it stored how far time has come. */
+#define STORE_HORIZON_NSEC (100 * GD_NSEC_PER_MSEC)
+/* Before store_start(): as it was found. Without a job that old, many steps were made one. */
+const struct store_clock *store_clock(const struct store *s);
+/* Before store_start(): boot and offset, and the steps behind those that were found; durable when it
+ * returns. */
+GD_NODISCARD enum gd_err  store_put_clock(struct store *s, const struct store_clock *clock,
+                                          struct gd_error *why);
 
 GD_NODISCARD enum gd_err store_start(struct store *s, struct gd_error *why);
 /* From now on. Before the first call there are no bounds but what jobs ask for. Any thread. */

@@ -383,7 +383,7 @@ def clean_env(more=None):
 
 def sanitizer_env():
     options = os.environ.get("ASAN_OPTIONS", "")
-    return clean_env({"ASAN_OPTIONS": f"quarantine_size_mb=1:{options}".rstrip(":")})
+    return clean_env({"ASAN_OPTIONS": f"quarantine_size_mb=1:verify_asan_link_order=0:{options}".rstrip(":")})
 
 
 def fences(path, *kinds):

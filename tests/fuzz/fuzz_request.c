@@ -28,7 +28,7 @@ static uint32_t        later_count;
 
 /* --- what request.c wants from the rest of the daemon --- */
 
-gd_nsec loop_now(struct loop *l)
+gd_nsec loop_wall_now(struct loop *l)
 {
 	(void)l;
 	return INT64_C(1700000000) * GD_NSEC_PER_SEC;

@@ -8,8 +8,9 @@
 
 gd_nsec fixture_now;
 
-static gd_nsec fixture_wall(void)
+static gd_nsec told_now(void *ctx)
 {
+	(void)ctx;
 	return fixture_now;
 }
 
@@ -19,7 +20,7 @@ void fixture_open_bounded(struct fixture *f, const struct store_retention *bound
 
 	if (fixture_try_open(f, &why) != GD_OK)
 		fail_msg("%s", why.text);
-	f->store->wall = fixture_wall;
+	f->store->now = told_now;
 	store_retain(f->store, bounds);
 }
 

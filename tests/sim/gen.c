@@ -254,3 +254,8 @@ void gen_job_with_semaphores(struct buf *b, struct rng *r)
 {
 	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_semaphores = true });
 }
+
+void gen_job_with_wall(struct buf *b, struct rng *r)
+{
+	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_wall = true });
+}

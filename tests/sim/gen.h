@@ -28,4 +28,8 @@ void gen_job(struct buf *b, struct rng *r);
  * a permit that who waits for it holds. */
 void gen_job_with_semaphores(struct buf *b, struct rng *r);
 
+/* The same with `now` and sleep_until; it looks at the 20 seconds from GEN_EPOCH on. */
+#define GEN_EPOCH 1700000000
+void gen_job_with_wall(struct buf *b, struct rng *r);
+
 #endif

@@ -16,6 +16,7 @@ struct gen {
 	uint32_t    nodes_left; /* the job stays small: after that only leaves are written */
 	uint32_t    last_name;  /* names end with a number of their own */
 	bool        has_semaphores;
+	bool        has_wall; /* looks at the clock on the wall, and waits for it */
 	bool        uses_f, uses_g, uses_h, uses_k; /* defs that are called */
 };
 

@@ -27,10 +27,24 @@ void gen_duration(struct scope s)
 		buf_add_text(s.g->b, SOME[pick(s, sizeof SOME / sizeof SOME[0])]);
 }
 
+/* Few different times, so that they coincide with each other and with the ends of sleeps. */
+static void write_moment(struct scope s)
+{
+	if (one_in(s, 3))
+		buf_addf(s.g->b, "\"${now + %u}\"", pick(s, 4));
+	else
+		buf_addf(s.g->b, "%u.%u", GEN_EPOCH + pick(s, 20), one_in(s, 3) ? 5u : 0u);
+}
+
 void gen_sleep(struct scope s)
 {
 	size_t at = s.g->b->bytes;
 
+	if (s.g->has_wall && one_in(s, 2)) {
+		buf_add_text(s.g->b, "\"sleep_until\":");
+		write_moment(s);
+		return;
+	}
 	do {
 		s.g->b->bytes = at;
 		buf_add_text(s.g->b, "\"sleep\":");
@@ -48,7 +62,9 @@ void gen_yield(struct scope s)
 		gen_sleep(s);
 		return;
 	}
-	if (s.has_n)
+	if (s.g->has_wall && one_in(s, 2))
+		buf_addf(s.g->b, "\"yield\":\"y%u at ${now - %u}\"", ++s.g->last_name, GEN_EPOCH);
+	else if (s.has_n)
 		buf_addf(s.g->b, "\"yield\":\"y%u ${n}\"", ++s.g->last_name);
 	else
 		buf_addf(s.g->b, "\"yield\":\"y%u\"", ++s.g->last_name);

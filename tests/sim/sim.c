@@ -8,6 +8,13 @@
 
 #include <cmocka.h>
 
+static void take_step(struct sim *s, struct gd_wall_step step)
+{
+	assert_true(wall_reserve(&s->wall));
+	wall_add(&s->wall, step);
+	assert_int_equal(engine_step_wall(s->engine, step, NULL), GD_OK);
+}
+
 struct sim *sim_open(void)
 {
 	struct sim     *s = calloc(1, sizeof *s);
@@ -16,6 +23,7 @@ struct sim *sim_open(void)
 	assert_non_null(s);
 	assert_int_equal(engine_open(&s->engine, &why), GD_OK);
 	s->now = s->start = SIM_EPOCH;
+	take_step(s, (struct gd_wall_step){ 0, 0 });
 	return s;
 }
 
@@ -46,6 +54,7 @@ void sim_close(struct sim *s)
 	journal_clear(s);
 	free(s->inputs);
 	free(s->permits);
+	wall_close(&s->wall);
 	buf_close(&s->transcript);
 	free(s);
 }
@@ -204,6 +213,7 @@ static void keep(struct sim *s, const struct engine_in *in)
 		                 .time = in->time,
 		                 .job = in->job,
 		                 .ticket = in->ticket,
+		                 .start_at = in->start_at,
 		                 .crash_at = s->now };
 	if (in->kind == ENGINE_START)
 		k->program = program_retain(in->program);
@@ -233,7 +243,7 @@ static void catch_up(struct sim *s)
 	while (engine_is_behind(s->engine));
 }
 
-static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time)
+static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time, gd_nsec start_at)
 {
 	struct value         args[64];
 	struct load_problems problems = { 0 };
@@ -245,6 +255,7 @@ static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time)
 	                             .job = id,
 	                             .program = p,
 	                             .args = args,
+	                             .start_at = start_at,
 	                             .title = VALUE_NULL });
 	for (uint32_t i = 0; i < p->job_arg_count; i++)
 		value_release(engine_heap(s->engine), args[i]);
@@ -264,15 +275,20 @@ static struct program *try_compile(const char *spec, struct load_problems *probl
 	return rc == GD_OK ? p : NULL;
 }
 
-static uint64_t submit(struct sim *s, struct program *p)
+static uint64_t submit(struct sim *s, struct program *p, gd_nsec start_at)
 {
-	start(s, ++s->last_job, p, s->now);
+	start(s, ++s->last_job, p, s->now, start_at);
 	program_release(p);
 	catch_up(s);
 	return s->last_job;
 }
 
 uint64_t sim_submit(struct sim *s, const char *spec)
+{
+	return sim_submit_at(s, spec, 0);
+}
+
+uint64_t sim_submit_at(struct sim *s, const char *spec, gd_nsec start_at)
 {
 	struct load_problems problems = { 0 };
 	struct program      *p = try_compile(spec, &problems);
@@ -283,14 +299,14 @@ uint64_t sim_submit(struct sim *s, const char *spec)
 		fail_msg("%.*s in %s", (int)text.bytes, text.at, spec);
 	}
 	load_problems_close(&problems);
-	return submit(s, p);
+	return submit(s, p, start_at);
 }
 
 uint64_t sim_try_submit(struct sim *s, const char *spec, struct load_problems *problems)
 {
 	struct program *p = try_compile(spec, problems);
 
-	return p == NULL ? 0 : submit(s, p);
+	return p == NULL ? 0 : submit(s, p, 0);
 }
 
 static void cancel_at(struct sim *s, uint64_t job, const char *message, gd_nsec time)
@@ -314,6 +330,20 @@ void sim_advance(struct sim *s, gd_nsec by)
 {
 	s->now += by;
 	catch_up(s);
+}
+
+void sim_set_wall(struct sim *s, gd_nsec by)
+{
+	gd_nsec at = s->now < s->wall.last.at ? s->wall.last.at : s->now;
+
+	/* A loop has read its clock up to s->now. */
+	take_step(s, (struct gd_wall_step){ at + 1, s->wall.last.ahead + by });
+}
+
+void sim_take_wall(struct sim *s, const struct sim *of)
+{
+	for (uint32_t i = s->wall.count; i < of->wall.count; i++)
+		take_step(s, of->wall.at[i]);
 }
 
 void sim_run_until_idle(struct sim *s)
@@ -412,7 +442,7 @@ static void feed_journal(struct sim *s, const struct sim *of, uint32_t from, uin
 		const struct sim_input *in = &of->inputs[i];
 
 		if (in->kind == ENGINE_START)
-			start(s, in->job, in->program, in->time);
+			start(s, in->job, in->program, in->time, in->start_at);
 		else if (in->kind == ENGINE_CANCEL)
 			cancel_at(s, in->job, in->message, in->time);
 		else
@@ -436,6 +466,7 @@ void sim_forget(struct sim *s)
 
 	t->has_job_lines = s->has_job_lines;
 	t->is_replaying = true;
+	sim_take_wall(t, s);
 	feed_journal(t, s, 0, s->input_count);
 	t->now = s->now;
 	catch_up(t);

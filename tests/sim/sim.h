@@ -9,6 +9,7 @@
 #define GATHERD_TESTS_SIM_H
 
 #include "daemon/engine/engine.h"
+#include "daemon/engine/wall.h"
 #include "daemon/load/load.h"
 
 #define SIM_EPOCH (INT64_C(1700000000) * GD_NSEC_PER_SEC) /* where a sim's clock begins */
@@ -21,6 +22,7 @@ struct sim_input {
 	struct program     *program;     /* START: owned */
 	char                message[64]; /* CANCEL; empty: null */
 	uint32_t            ticket;      /* GRANT */
+	gd_nsec             start_at;    /* START */
 	gd_nsec             crash_at;    /* how far time had gone when it was fed */
 };
 
@@ -43,6 +45,7 @@ struct sim {
 	uint32_t           input_count, input_room;
 	struct sim_permit *permits; /* in the order of asking */
 	uint32_t           permit_count, permit_room;
+	struct wall        wall;          /* the steps that the engine was told of */
 	bool               has_job_lines; /* job.started as well */
 	void (*on_output)(struct sim              *s,
 	                  const struct engine_out *o); /* NULL: only the transcript */
@@ -61,7 +64,11 @@ void        sim_close(struct sim *s);
 uint64_t sim_submit(struct sim *s, const char *spec);
 /* The same; 0 when the loader refuses it. `problems` (zeroed) says why: close it in any case. */
 uint64_t sim_try_submit(struct sim *s, const char *spec, struct load_problems *problems);
+/* Starts it when the wall shows `start_at`. */
+uint64_t sim_submit_at(struct sim *s, const char *spec, gd_nsec start_at);
 void     sim_cancel(struct sim *s, uint64_t job, const char *message);
+/* Somebody sets the clock on the wall, by so much: it is now off by that much more from sim.now. */
+void     sim_set_wall(struct sim *s, gd_nsec by);
 /* Moves the clock, firing what is due on the way. */
 void     sim_advance(struct sim *s, gd_nsec by);
 /* From deadline to deadline until nothing is left to wait for. */
@@ -77,6 +84,8 @@ void sim_expect_error(const char *spec, const char *type, const char *message);
 /* Throws the engine away and rebuilds it from the journal, as a restart does. It must say again all
  * that was said. */
 void sim_forget(struct sim *s);
+/* The steps of the wall that another sim had, all of them. */
+void sim_take_wall(struct sim *s, const struct sim *of);
 /* Feeds inputs [from, to) of another sim's journal at their times, as recovery does. */
 void sim_replay(struct sim *s, const struct sim *of, uint32_t from, uint32_t to);
 

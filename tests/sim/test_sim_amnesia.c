@@ -13,12 +13,22 @@
 
 #include <cmocka.h>
 
-#define SEEDS_DEFAULT 300
+#define SEEDS_DEFAULT 450
 #define MOMENTS_MAX 400 /* of one job: each costs a replay of all before it */
 
-/* From deadline to deadline, with cancels on the way at the moments listed. */
-static void run(struct sim *s, uint64_t job, const gd_nsec *cancels, uint32_t cancel_count,
-                bool has_amnesia)
+/* What comes from outside on the way. */
+struct plot {
+	gd_nsec  cancels[2]; /* when */
+	uint32_t cancel_count;
+	gd_nsec  steps[6]; /* of the wall: one at each moment of the run, until there are no more */
+	uint32_t step_count;
+	gd_nsec  start_at;
+};
+
+static const struct plot nothing_happens;
+
+/* From deadline to deadline. */
+static void run(struct sim *s, uint64_t job, const struct plot *p, bool has_amnesia)
 {
 	gd_nsec  due;
 	uint32_t moments = 0;
@@ -28,8 +38,12 @@ static void run(struct sim *s, uint64_t job, const gd_nsec *cancels, uint32_t ca
 
 		if (has_amnesia)
 			sim_forget(s);
-		if (next < cancel_count && (!has_due || cancels[next] <= due)) {
-			sim_advance(s, cancels[next] > s->now ? cancels[next] - s->now : 0);
+		if (moments < p->step_count) {
+			sim_set_wall(s, p->steps[moments]);
+			has_due = engine_next_due(s->engine, &due) && due != GD_NSEC_NEVER;
+		}
+		if (next < p->cancel_count && (!has_due || p->cancels[next] <= due)) {
+			sim_advance(s, p->cancels[next] > s->now ? p->cancels[next] - s->now : 0);
 			sim_cancel(s, job, next++ == 0 ? "enough" : "");
 		} else if (has_due) {
 			sim_advance(s, due > s->now ? due - s->now : 0);
@@ -39,21 +53,19 @@ static void run(struct sim *s, uint64_t job, const gd_nsec *cancels, uint32_t ca
 	}
 }
 
-static struct sim *story_of(const char *spec, const gd_nsec *cancels, uint32_t cancel_count,
-                            bool has_amnesia)
+static struct sim *story_of(const char *spec, const struct plot *p, bool has_amnesia)
 {
 	struct sim *s = sim_open();
 
 	s->has_job_lines = true;
-	run(s, sim_submit(s, spec), cancels, cancel_count, has_amnesia);
+	run(s, sim_submit_at(s, spec, p->start_at), p, has_amnesia);
 	return s;
 }
 
-static void expect_no_difference(const char *spec, const gd_nsec *cancels, uint32_t cancel_count,
-                                 uint64_t seed)
+static void expect_no_difference(const char *spec, const struct plot *p, uint64_t seed)
 {
-	struct sim *a = story_of(spec, cancels, cancel_count, false);
-	struct sim *b = story_of(spec, cancels, cancel_count, true);
+	struct sim *a = story_of(spec, p, false);
+	struct sim *b = story_of(spec, p, true);
 
 	if (a->transcript.bytes != b->transcript.bytes ||
 	    memcmp(a->transcript.at, b->transcript.at, a->transcript.bytes) != 0)
@@ -64,23 +76,38 @@ static void expect_no_difference(const char *spec, const gd_nsec *cancels, uint3
 	sim_close(b);
 }
 
+static void plot_steps(struct plot *p, struct rng *r)
+{
+	p->step_count = rng_below(r, 7);
+	for (uint32_t i = 0; i < p->step_count; i++)
+		p->steps[i] = ((gd_nsec)rng_below(r, 9) - 4) * 500 * GD_NSEC_PER_MSEC;
+	if (rng_below(r, 3) == 0)
+		p->start_at = SIM_EPOCH + (gd_nsec)rng_below(r, 6) * GD_NSEC_PER_SEC;
+}
+
 static void one_seed(uint64_t seed)
 {
-	struct rng r = { seed };
-	struct buf spec = { 0 };
-	gd_nsec    cancels[2];
-	uint32_t   count;
+	struct rng  r = { seed };
+	struct buf  spec = { 0 };
+	struct plot p = { 0 };
 
-	if (rng_below(&r, 2) == 0)
+	switch (rng_below(&r, 3)) {
+	case 0:
 		gen_job(&spec, &r);
-	else
+		break;
+	case 1:
 		gen_job_with_semaphores(&spec, &r);
+		break;
+	default:
+		gen_job_with_wall(&spec, &r);
+		plot_steps(&p, &r);
+	}
 	buf_add_byte(&spec, '\0');
-	count = rng_below(&r, 3);
-	for (uint32_t i = 0; i < count; i++)
-		cancels[i] = (i == 0 ? SIM_EPOCH : cancels[i - 1]) +
-		             (gd_nsec)rng_below(&r, 3000) * GD_NSEC_PER_MSEC;
-	expect_no_difference(spec.at, cancels, count, seed);
+	p.cancel_count = rng_below(&r, 3);
+	for (uint32_t i = 0; i < p.cancel_count; i++)
+		p.cancels[i] = (i == 0 ? SIM_EPOCH : p.cancels[i - 1]) +
+		               (gd_nsec)rng_below(&r, 3000) * GD_NSEC_PER_MSEC;
+	expect_no_difference(spec.at, &p, seed);
 	buf_close(&spec);
 }
 
@@ -100,7 +127,7 @@ static void given_permits_that_go_round_when_forgotten_then_each_is_held_by_one(
 			   "\"in\": \"${range(4)}\"}";
 
 	(void)state;
-	expect_no_difference(spec, NULL, 0, 0);
+	expect_no_difference(spec, &nothing_happens, 0);
 }
 
 static void given_a_retry_with_jitter_when_forgotten_then_the_pauses_are_the_same(void **state)
@@ -111,7 +138,7 @@ static void given_a_retry_with_jitter_when_forgotten_then_the_pauses_are_the_sam
 		"\"for\": \"n\", \"in\": \"${range(3)}\", \"return_exceptions\": true}";
 
 	(void)state;
-	expect_no_difference(spec, NULL, 0, 0);
+	expect_no_difference(spec, &nothing_happens, 0);
 }
 
 int main(void)

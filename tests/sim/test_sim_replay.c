@@ -17,24 +17,39 @@
 
 #define SEEDS_DEFAULT 400
 
+/* Up to two seconds forward or back. */
+static void set_wall_somehow(struct sim *s, struct rng *r)
+{
+	sim_set_wall(s, ((gd_nsec)rng_below(r, 9) - 4) * 500 * GD_NSEC_PER_MSEC);
+}
+
 /* The run that is compared with: what it had said before each input. */
 struct original {
 	struct sim *sim;
 	size_t      said[64];
 };
 
-static void run_original(struct original *o, struct rng *r, const char *spec)
+static void run_original(struct original *o, struct rng *r, const char *spec, bool has_wall)
 {
 	struct sim *s = sim_open();
+	gd_nsec     start_at = 0;
 	uint64_t    job;
 
 	o->sim = s;
 	engine_set_budget(s->engine, 1 + rng_below(r, 40));
 	s->has_job_lines = true;
-	job = sim_submit(s, spec);
+	if (has_wall && rng_below(r, 3) == 0)
+		start_at = SIM_EPOCH + (gd_nsec)rng_below(r, 6) * GD_NSEC_PER_SEC;
+	job = sim_submit_at(s, spec, start_at);
 	o->said[0] = 0;
+	for (uint32_t steps = has_wall ? rng_below(r, 6) : 0; steps > 0; steps--) {
+		sim_advance(s, (gd_nsec)rng_below(r, 40) * 100 * GD_NSEC_PER_MSEC);
+		set_wall_somehow(s, r);
+	}
 	for (uint32_t cancels = rng_below(r, 3); cancels > 0; cancels--) {
 		sim_advance(s, (gd_nsec)rng_below(r, 4000) * GD_NSEC_PER_MSEC);
+		if (has_wall)
+			set_wall_somehow(s, r);
 		o->said[s->input_count] = s->transcript.bytes;
 		sim_cancel(s, job, rng_below(r, 2) == 0 ? "enough" : "");
 	}
@@ -56,6 +71,7 @@ static void rebuild(const struct original *o, uint32_t prefix, uint64_t seed, co
 	struct sim *s = sim_open();
 
 	s->has_job_lines = true;
+	sim_take_wall(s, o->sim);
 	sim_replay(s, o->sim, 0, prefix);
 	if (prefix < o->sim->input_count) {
 		s->now = o->sim->inputs[prefix].crash_at;
@@ -69,15 +85,18 @@ static void rebuild(const struct original *o, uint32_t prefix, uint64_t seed, co
 	sim_close(s);
 }
 
-static void one_seed(uint64_t seed)
+static void one_seed(uint64_t seed, bool has_wall)
 {
 	struct original o = { 0 };
 	struct rng      r = { seed };
 	struct buf      spec = { 0 };
 
-	gen_job(&spec, &r);
+	if (has_wall)
+		gen_job_with_wall(&spec, &r);
+	else
+		gen_job(&spec, &r);
 	buf_add_byte(&spec, '\0');
-	run_original(&o, &r, spec.at);
+	run_original(&o, &r, spec.at, has_wall);
 	for (uint32_t prefix = 1; prefix <= o.sim->input_count; prefix++)
 		rebuild(&o, prefix, seed, spec.at);
 	sim_close(o.sim);
@@ -91,7 +110,18 @@ static void given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript
 
 	(void)state;
 	for (uint64_t seed = seeds.first; seed < seeds.end; seed++)
-		one_seed(seed);
+		one_seed(seed, false);
+}
+
+/* The original hears of each step when it comes; the rebuilt one knows them all before it begins. */
+static void given_a_wall_that_is_set_again_and_again_when_rebuilt_then_the_transcript_is_the_same(
+	void **state)
+{
+	struct seeds seeds = seeds_asked(SEEDS_DEFAULT);
+
+	(void)state;
+	for (uint64_t seed = seeds.first; seed < seeds.end; seed++)
+		one_seed(seed, true);
 }
 
 static void given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used(void **state)
@@ -143,6 +173,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript_is_the_same),
+		cmocka_unit_test(
+			given_a_wall_that_is_set_again_and_again_when_rebuilt_then_the_transcript_is_the_same),
 		cmocka_unit_test(
 			given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used),
 		cmocka_unit_test(

@@ -236,6 +236,21 @@ static void given_no_directory_when_checked_then_none_is_made(void **state)
 
 /* --- what is wrong --- */
 
+static void given_a_clock_without_its_row_or_steps_when_checked_then_it_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	fill_and_close(f);
+	alter(f, "DELETE FROM clock_steps");
+	assert_some_problem(f, "problem: nothing says how far the clock on the wall was ahead");
+	alter(f, "INSERT INTO clock_steps VALUES (0, 0), (5, 7)");
+	assert_clean(f, "the clock on the wall was set 1 times");
+	alter(f, "INSERT INTO clock_steps VALUES (9000000000000000000, 7)");
+	assert_some_problem(f, "problem: the clock on the wall was set later than anything");
+	alter(f, "DELETE FROM clock_steps WHERE at > 5; DELETE FROM clock");
+	assert_some_problem(f, "problem: the clock row is missing");
+}
+
 static void given_a_flipped_bit_in_a_page_when_checked_then_it_is_found(void **state)
 {
 	struct fixture *f = *state;
@@ -381,6 +396,7 @@ int main(void)
 		FSCK_TEST(given_no_database_when_checked_then_that_is_fine),
 		FSCK_TEST(given_a_running_daemon_when_checked_then_it_is_refused),
 		FSCK_TEST(given_no_directory_when_checked_then_none_is_made),
+		FSCK_TEST(given_a_clock_without_its_row_or_steps_when_checked_then_it_is_told),
 		FSCK_TEST(given_a_flipped_bit_in_a_page_when_checked_then_it_is_found),
 		FSCK_TEST(given_a_damaged_log_when_checked_then_the_place_is_named),
 		FSCK_TEST(given_a_log_that_was_cut_when_checked_then_what_is_missing_is_told),

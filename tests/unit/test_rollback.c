@@ -244,6 +244,7 @@ static void given_a_database_of_an_older_schema_when_opened_then_it_is_older_too
 	assert_int_equal(sqlite3_open(path, &link), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(link,
 	                              "ALTER TABLE state DROP COLUMN commits;"
+	                              "DROP TABLE clock; DROP TABLE clock_steps;"
 	                              "PRAGMA user_version = 3",
 	                              NULL, NULL, NULL),
 	                 SQLITE_OK);

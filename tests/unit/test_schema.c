@@ -83,6 +83,7 @@ static void given_a_file_of_version_1_when_migrated_then_its_rows_stay(void **st
 	assert_int_equal(db_exec(db,
 	                         "DROP TABLE semaphores; DROP TABLE expiry; DROP TABLE ghosts;"
 	                         "DROP TABLE event_marks; DROP TABLE event_log;"
+	                         "DROP TABLE clock; DROP TABLE clock_steps;"
 	                         "ALTER TABLE jobs DROP COLUMN retain;"
 	                         "ALTER TABLE jobs DROP COLUMN ordinal; PRAGMA user_version = 1;"
 	                         "ALTER TABLE state DROP COLUMN commits;"
@@ -107,7 +108,8 @@ static void given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_
 	assert_int_equal(schema_create(db, NULL), GD_OK);
 	assert_int_equal(db_exec(db,
 	                         "DROP TABLE expiry; DROP TABLE ghosts; DROP TABLE event_marks;"
-	                         "DROP TABLE event_log; ALTER TABLE jobs DROP COLUMN retain;"
+	                         "DROP TABLE event_log; DROP TABLE clock; DROP TABLE clock_steps;"
+	                         "ALTER TABLE jobs DROP COLUMN retain;"
 	                         "ALTER TABLE jobs DROP COLUMN ordinal; PRAGMA user_version = 2;"
 	                         "ALTER TABLE state DROP COLUMN commits;"
 	                         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
@@ -125,6 +127,67 @@ static void given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_
 	                            " FROM expiry"),
 	                 300);
 	assert_int_equal(number(db, "SELECT trimmed FROM event_log"), 0);
+}
+
+static void given_a_file_of_version_4_when_migrated_then_its_times_are_of_a_scale_that_was_the_wall(
+	void **state)
+{
+	struct db *db = *state;
+
+	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(
+		db_exec(db,
+	                "DROP TABLE clock; DROP TABLE clock_steps;"
+	                "PRAGMA user_version = 4;"
+	                "INSERT INTO event_marks VALUES (1500, 7);"
+	                "INSERT INTO jobs (id, status, loop, submitted, started, ended, seq,"
+	                " end_seq, owner, spec) VALUES (1, 1, 0, 1000, 1000, 0, 1, 0, '', ''),"
+	                " (2, 1, 0, 2000, 2000, 0, 2, 0, '', '')",
+	                NULL),
+		GD_OK);
+
+	assert_int_equal(schema_migrate(db, NULL), GD_OK);
+
+	assert_int_equal(number(db, "SELECT horizon FROM clock"), 2000);
+	assert_int_equal(number(db, "SELECT length(boot) FROM clock"), 0);
+	assert_int_equal(number(db, "SELECT count(*) FROM clock_steps WHERE at = 0 AND ahead = 0"),
+	                 1);
+}
+
+static int stop_now(void *left)
+{
+	return --*(int *)left == 0;
+}
+
+/* Whatever statement a migration dies in, and wherever in it, the file stays one of an older
+ * version; the next start takes it on from there. */
+static void given_a_file_of_version_1_when_each_statement_is_cut_off_then_the_next_try_ends_it(
+	void **state)
+{
+	struct db *db = *state;
+	int64_t    version = 0;
+	int        cuts = 0;
+
+	for (int left = 1; version < schema_version(); cuts++) {
+		int     left_now = left;
+		int64_t tables;
+
+		sqlite3_progress_handler(db->link, 1, stop_now, &left_now);
+		if (schema_migrate(db, NULL) == GD_OK) {
+			sqlite3_progress_handler(db->link, 0, NULL, NULL);
+			break;
+		}
+		sqlite3_progress_handler(db->link, 0, NULL, NULL);
+		assert_int_not_equal(sqlite3_get_autocommit(db->link), 0);
+		left = number(db, "PRAGMA user_version") == version ? left + 1 : 1;
+		version = number(db, "PRAGMA user_version");
+		tables = number(db, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'clock%'");
+		assert_int_equal(tables, version < 5 ? 0 : 2);
+	}
+
+	assert_true(cuts > 100);
+	assert_int_equal(number(db, "PRAGMA user_version"), schema_version());
+	assert_int_equal(db_prepare(db, NULL), GD_OK);
 }
 
 static void given_a_step_that_fails_when_migrating_then_nothing_of_it_stays(void **state)
@@ -213,6 +276,10 @@ int main(void)
 		SCHEMA_TEST(given_a_file_of_version_1_when_migrated_then_its_rows_stay),
 		SCHEMA_TEST(
 			given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_expire),
+		SCHEMA_TEST(
+			given_a_file_of_version_4_when_migrated_then_its_times_are_of_a_scale_that_was_the_wall),
+		SCHEMA_TEST(
+			given_a_file_of_version_1_when_each_statement_is_cut_off_then_the_next_try_ends_it),
 		SCHEMA_TEST(given_a_step_that_fails_when_migrating_then_nothing_of_it_stays),
 		SCHEMA_TEST(given_a_foreign_application_when_checked_then_it_is_refused),
 		SCHEMA_TEST(given_a_newer_or_no_version_when_checked_then_it_is_refused),

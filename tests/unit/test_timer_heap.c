@@ -80,6 +80,85 @@ static void given_nodes_disarmed_in_the_middle_when_taken_then_the_rest_is_in_or
 	timer_heap_close(&h);
 }
 
+static void given_deadlines_of_the_wall_when_it_is_set_then_they_move_and_the_others_stay(
+	void **state)
+{
+	struct timer_heap h = { 0 };
+	struct timer_node n[NODES] = { 0 };
+	gd_nsec           last = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++) {
+		assert_true(timer_heap_reserve(&h));
+		if (i % 2 == 0)
+			timer_heap_arm_wall(&h, &n[i], (i * 7919) % NODES + 1);
+		else
+			timer_heap_arm(&h, &n[i], (i * 7919) % NODES + 1);
+	}
+
+	timer_heap_step_wall(&h, 100, 300);
+
+	for (uint32_t i = 0; i < NODES; i++) {
+		gd_nsec was = (i * 7919) % NODES + 1;
+		gd_nsec moved = was < 100 ? was : was < 400 ? 100 : was - 300;
+
+		assert_int_equal(timer_heap_due(&h, &n[i]), i % 2 == 0 ? moved : was);
+	}
+	for (uint32_t i = 0; i < NODES; i++) {
+		assert_true(timer_heap_first(&h)->due >= last);
+		last = timer_heap_first(&h)->due;
+		(void)take(&h);
+	}
+	assert_int_equal(h.wall_count, 0);
+	timer_heap_close(&h);
+}
+
+static void given_a_wall_set_there_and_back_when_taken_then_the_order_of_arming_is_kept(
+	void **state)
+{
+	struct timer_heap h = { 0 };
+	struct timer_node n[NODES] = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++) {
+		assert_true(timer_heap_reserve(&h));
+		if (i % 3 == 0)
+			timer_heap_arm_wall(&h, &n[i], 5000);
+		else
+			timer_heap_arm(&h, &n[i], 5000);
+	}
+
+	timer_heap_step_wall(&h, 10, -2000);
+	timer_heap_step_wall(&h, 20, 2000);
+
+	for (uint32_t i = 0; i < NODES; i++)
+		assert_ptr_equal(take(&h), &n[i]);
+	timer_heap_close(&h);
+}
+
+static void given_a_deadline_that_never_comes_when_the_wall_is_set_then_it_does_not_come(
+	void **state)
+{
+	struct timer_heap h = { 0 };
+	struct timer_node n[3] = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_true(timer_heap_reserve(&h));
+	timer_heap_arm_wall(&h, &n[0], GD_NSEC_NEVER);
+	timer_heap_arm_wall(&h, &n[1], GD_NSEC_NEVER - 5);
+	timer_heap_arm_wall(&h, &n[2], 5);
+
+	timer_heap_step_wall(&h, 1, -10);
+	assert_int_equal(timer_heap_due(&h, &n[1]), GD_NSEC_NEVER);
+	assert_int_equal(timer_heap_due(&h, &n[2]), 15);
+	timer_heap_step_wall(&h, 2, INT64_MAX);
+
+	assert_int_equal(timer_heap_due(&h, &n[0]), GD_NSEC_NEVER);
+	assert_int_equal(timer_heap_due(&h, &n[2]), 2);
+	timer_heap_close(&h);
+}
+
 static void given_a_burst_when_it_is_over_then_most_of_the_room_is_given_back(void **state)
 {
 	enum { BURST = 100000 };
@@ -108,6 +187,12 @@ int main(void)
 		cmocka_unit_test(given_equal_deadlines_when_taken_then_the_order_of_arming),
 		cmocka_unit_test(
 			given_nodes_disarmed_in_the_middle_when_taken_then_the_rest_is_in_order),
+		cmocka_unit_test(
+			given_deadlines_of_the_wall_when_it_is_set_then_they_move_and_the_others_stay),
+		cmocka_unit_test(
+			given_a_wall_set_there_and_back_when_taken_then_the_order_of_arming_is_kept),
+		cmocka_unit_test(
+			given_a_deadline_that_never_comes_when_the_wall_is_set_then_it_does_not_come),
 		cmocka_unit_test(given_a_burst_when_it_is_over_then_most_of_the_room_is_given_back),
 	};
 
