@@ -95,8 +95,9 @@ GD_NODISCARD enum gd_err engine_step(struct engine *e, const struct engine_in *i
 void                     engine_set_budget(struct engine *e, uint32_t steps);
 bool                     engine_is_behind(const struct engine *e);
 /* Somebody has set the clock on the wall. The step is later than all before it and than the time of
- * every input so far; before the first one the wall is ahead as from that one on. In a rebuilt engine every step comes before the first
- * input. Timers that wait for the wall move. Errors: GD_NOMEM, and nothing has happened. */
+ * every input so far; before the first one the wall is ahead as from that one on. A job that is
+ * replayed finds all steps here up to where its journal ends. Timers that wait for the wall move.
+ * Errors: GD_NOMEM, and nothing has happened. */
 GD_NODISCARD enum gd_err engine_step_wall(struct engine *e, struct gd_wall_step step,
                                           struct gd_error *why);
 /* What the wall shows at `time` of the engine. */
@@ -117,8 +118,8 @@ struct engine_job_info {
 };
 bool engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
 
-/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until? (on the wall), name?},
- * in creation order, at most `limit` rows. False when the job is not here. */
+/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
+ * creation order, at most `limit` rows; `until` is on the wall. False when the job is not here. */
 bool engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b);
 
 /* Drops what the outputs hold and empties them; engine_outs_close also frees the memory. */

@@ -13,6 +13,7 @@
 #define NO_STEP_NSEC 1000 /* differences up to this are the readings' own, at the least */
 #define READINGS_MAX 16u  /* until one is tight */
 #define WIDTHS_OF_SLACK 4 /* where a reading takes long, of those */
+#define SLACK_MAX GD_NSEC_PER_MSEC
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 struct clock {
@@ -100,8 +101,9 @@ static struct reading read_both(const struct clock *c)
 static gd_nsec measure_slack(const struct clock *c)
 {
 	struct reading r = read_both(c);
+	gd_nsec        slack = NO_STEP_NSEC + WIDTHS_OF_SLACK * (r.high - r.low);
 
-	return NO_STEP_NSEC + WIDTHS_OF_SLACK * (r.high - r.low);
+	return slack < SLACK_MAX ? slack : SLACK_MAX;
 }
 
 /* --- steps --- */
