@@ -9,8 +9,8 @@
  * Inputs are fed as they happen, before they are on the disk: what leaves the process waits in the
  * outbox behind the record of the input that caused it, so running ahead shows nothing to anyone.
  *
- * Its time is a scale that only goes forward, evenly. What people mean by a time is the clock on the
- * wall: that scale and a list of steps by which the clock was set (engine_step_wall). `now`,
+ * Its time is a scale that only goes forward, evenly. What people mean by a time is the clock on
+ * the wall: that scale and a list of steps by which the clock was set (engine_step_wall). `now`,
  * `sleep_until` and start_at go by the wall; `sleep`, timeouts and pauses do not feel a step.
  *
  * Ownership: the engine owns its jobs and their values; a job keeps a reference to its program.

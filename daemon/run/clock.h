@@ -1,8 +1,8 @@
 /*
  * clock.h - the time scale of this daemon, and what it knows of the clock on the wall.
  *
- * The scale goes forward evenly while the host runs or sleeps: CLOCK_BOOTTIME plus an offset that is
- * stored, so that within one boot a restart of the daemon goes on in it as if nothing had been.
+ * The scale goes forward evenly while the host runs or sleeps: CLOCK_BOOTTIME plus an offset that
+ * is stored, so that within one boot a restart of the daemon goes on in it as if nothing had been.
  * Everything that is journaled or armed is a moment of this scale. After a reboot only the wall can
  * say how long it took; the scale then goes on from there, but never from before a moment that is
  * stored: a wall that went back makes a sleep longer by the time that the host was down, no more.
@@ -16,8 +16,8 @@
  * that nobody who waits for the wall is woken early. Differences of a microsecond are none.
  * What NTP does by slewing changes both clocks alike.
  *
- * Ownership: the pool owns its clock. Threads: clock_now() and clock_steps() from any loop, each with
- * its own hand; clock_time() from anywhere; the rest before the loops run. Cost: clock_now() two
+ * Ownership: the pool owns its clock. Threads: clock_now() and clock_step() from any loop, each
+ * with its own hand; clock_time() from anywhere; the rest before the loops run. Cost: clock_now() two
  * readings, some 60 ns; a step takes a lock.
  */
 #ifndef GATHERD_RUN_CLOCK_H

@@ -10,8 +10,8 @@
  *	      ^                                                 |
  *	      `----- replies, events <-- outbox <-- commit -----'
  *
- * Time is the daemon's own scale (clock.h); deadlines are moments of it, which survive a restart. What
- * people see of it, or give, is the clock on the wall: loop_wall().
+ * Time is the daemon's own scale (clock.h); deadlines are moments of it, which survive a restart.
+ * What people see of it, or give, is the clock on the wall: loop_wall().
  *
  * Ownership: the pool owns loops. Threads: everything here belongs to the loop's own thread, but
  * for loop_post() and loop_post_answer(). Before pool_start() and after pool_stop() that is the

@@ -1,4 +1,4 @@
-/* clock_rows.c - how the scale of time stands to the clocks of the host, and how far it has come. */
+/* clock_rows.c - how the scale of time stands to the host's clocks, and how far it has come. */
 #include "daemon/store/inside.h"
 
 #include <stdlib.h>

@@ -104,8 +104,8 @@ static const char *const steps[] = {
 	/* Of groups, ever; last_commit.h says why. */
 	"ALTER TABLE state ADD COLUMN commits INTEGER NOT NULL DEFAULT 0",
 
-	/* Times are moments of a scale of our own from now on; run/clock.h says which. Until now it was
-	 * the wall: ahead of itself by nothing. `horizon`: how far it has come, roughly. */
+	/* Times are moments of a scale of our own from now on; run/clock.h says which. Until now it
+	 * was the wall: ahead of itself by nothing. `horizon`: how far it has come, roughly. */
 	"CREATE TABLE clock ("
 	" one INTEGER PRIMARY KEY CHECK (one = 1),"
 	" boot TEXT NOT NULL,"

@@ -79,8 +79,8 @@ struct store_job {
 	struct text       spec;   /* JSON */
 	struct text       args;   /* JSON object */
 	uint32_t          loop;
-	/* All three on the daemon's scale, 0: not yet; but of a queued job `started` is the start_at
-	 * that it waits for, on the wall. */
+	/* All three on the daemon's scale, 0: not yet; but of a queued job `started` is the
+	 * start_at that it waits for, on the wall. */
 	gd_nsec           submitted, started, ended;
 	gd_nsec           retain;  /* how long it is kept after its end; 0: as long as any other */
 	uint64_t          seq;     /* of job.queued */
@@ -100,7 +100,7 @@ enum record_kind {
 	RECORD_EVENT,     /* numbered by the writer */
 	RECORD_DELETE,    /* an ended job, with all that belongs to it */
 	RECORD_SEMAPHORE, /* the permits of a semaphore; job 0 */
-	RECORD_CLOCK_STEP /* the clock on the wall was set; job 0. Nothing when it is there already */
+	RECORD_CLOCK_STEP /* the clock on the wall was set; job 0. May be there already */
 };
 
 struct event {
@@ -294,8 +294,8 @@ struct store_config {
 	/* The disk is full: `why` says so. NULL: there is room again. On the writer thread; may be NULL.
 	 */
 	void (*on_full)(void *ctx, const struct gd_error *why);
-	/* The time on the scale that records are in; asked from store_start() on, on the writer thread.
-	 * NULL: the wall. */
+	/* The time on the scale that records are in; asked from store_start() on, on the writer
+	 * thread. NULL: the wall. */
 	gd_nsec (*now)(void *ctx);
 	void *now_ctx;
 	/* Takes a database that is older than the one that was here, or another one: what was
@@ -335,7 +335,7 @@ void     store_replay_over(struct store *s);
 struct store_clock {
 	char    boot[STORE_BOOT_CHARS + 1]; /* the boot in which `offset` is good; "": none */
 	gd_nsec offset;                     /* scale minus CLOCK_BOOTTIME */
-	gd_nsec horizon; /* nothing stored is of a later moment, by STORE_HORIZON_NSEC at most */
+	gd_nsec horizon; /* nothing stored is later; STORE_HORIZON_NSEC too late, at most */
 	const struct gd_wall_step
 		*steps; /* of the wall; the first one counts for all before as well */
 	uint32_t step_count;
@@ -344,8 +344,8 @@ struct store_clock {
 #define STORE_HORIZON_NSEC (100 * GD_NSEC_PER_MSEC)
 /* Before store_start(): as it was found. Without a job that old, many steps were made one. */
 const struct store_clock *store_clock(const struct store *s);
-/* Before store_start(): boot and offset, and the steps behind those that were found; durable when it
- * returns. */
+/* Before store_start(): boot and offset, and the steps behind those that were found; durable when
+ * it returns. */
 GD_NODISCARD enum gd_err  store_put_clock(struct store *s, const struct store_clock *clock,
                                           struct gd_error *why);
 

@@ -14,8 +14,8 @@ typedef int64_t gd_nsec;
 #define GD_NSEC_PER_MSEC INT64_C(1000000)
 #define GD_NSEC_NEVER INT64_MAX /* a deadline that does not come */
 
-/* From `at` on, on a scale that goes forward evenly, the clock on the wall is ahead of that scale by
- * so much: somebody has set it. */
+/* From `at` on, on a scale that goes forward evenly, the clock on the wall is ahead of that scale
+ * by so much: somebody has set it. */
 struct gd_wall_step {
 	gd_nsec at;
 	gd_nsec ahead;

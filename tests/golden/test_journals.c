@@ -278,12 +278,12 @@ static void start(struct player *p, const struct golden *g)
 	assert_int_equal(load_args(engine_heap(p->engine), program, NULL, args, &problems, NULL),
 	                 GD_OK);
 	step(p, &(struct engine_in){ .kind = ENGINE_START,
-	                             .time = g->start,
+	                             .time = g->start < SIM_EPOCH ? g->start : SIM_EPOCH,
 	                             .job = 1,
 	                             .program = program,
 	                             .args = args,
 	                             .title = VALUE_NULL,
-	                             .is_later = g->start > SIM_EPOCH });
+	                             .start_at = g->start });
 	for (uint32_t i = 0; i < program->job_arg_count; i++)
 		value_release(engine_heap(p->engine), args[i]);
 	program_release(program);

@@ -142,7 +142,7 @@ def story(wire, row):
     true(is_end(seen[-1]), f"{name_of(row)}: the last event is {seen[-1]}")
     told = {"how": row["then"]["how"], "status": get["status"],
             "yields": [e["data"] for e in seen if e["kind"] == "yield"],
-            "takes": round(get["ended"] - get["started"], 5)}
+            "takes": round(get["ended"] - (get["started"] or get["ended"]), 5)}
     if "error" in get:
         told["error"] = get["error"]["type"]
     else:

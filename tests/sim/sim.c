@@ -471,7 +471,8 @@ void sim_forget(struct sim *s)
 	t->now = s->now;
 	catch_up(t);
 	if (t->transcript.bytes != s->transcript.bytes ||
-	    memcmp(t->transcript.at, s->transcript.at, s->transcript.bytes) != 0)
+	    (s->transcript.bytes != 0 &&
+	     memcmp(t->transcript.at, s->transcript.at, s->transcript.bytes) != 0))
 		fail_msg("--- said\n%.*s--- after a restart\n%.*s", (int)s->transcript.bytes,
 		         s->transcript.at, (int)t->transcript.bytes, t->transcript.at);
 	s->engine = t->engine;
