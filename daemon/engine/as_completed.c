@@ -35,8 +35,10 @@ static enum step take_completion(struct running *r, const struct op *op, struct 
 
 	value_list(jr->slots)->at[index] = VALUE_NULL;
 	value_release(&r->e->heap, handle);
+	if (step == STEP_NEXT && op->kind == OP_JOIN_NEXT)
+		result = join_completion(r, jr, index, result);
 	if (step == STEP_NEXT)
-		slot_set(r, op->dst, join_completion(r, jr, index, result));
+		slot_set(r, op->dst, result);
 	return step;
 }
 

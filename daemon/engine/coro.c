@@ -66,6 +66,7 @@ static const struct {
 	[OP_APPEND] = { op_append, NULL },
 	[OP_JOIN] = { op_join, op_join_resume },
 	[OP_JOIN_NEXT] = { op_join_next, op_join_next },
+	[OP_JOIN_RESULT] = { op_join_next, op_join_next },
 	[OP_CREATE_TASK] = { op_create_task, NULL },
 	[OP_AWAIT] = { op_await, op_await_resume },
 	[OP_CANCEL] = { op_cancel, NULL },

@@ -34,6 +34,7 @@ enum op_kind {
 	                  * as_completed: dst = the join itself, at once */
 	OP_JOIN_NEXT, /* as_completed in slot b: dst = {name|index, result} of the next completion;
 	                  * pc = a when there is none left, and slot b becomes VALUE_NONE */
+	OP_JOIN_RESULT, /* the same, but dst = the result alone */
 	OP_CREATE_TASK, /* dst = handle of a new task running code a, labelled x[b]? */
 	OP_AWAIT,  /* dst = result of the handle x[a]; of a list: the list of results. c, c+1, c+2:
 	                  * three scratch slots */

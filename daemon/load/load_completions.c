@@ -1,22 +1,12 @@
 /* as_completed: what happens for each completion, in their order. */
 #include "daemon/load/loader.h"
 
-/* What happens for each completion in slot `item`; it leaves there what the list is to hold. */
+/* The body, for the completion in slot `item`; it leaves its value in the next one. */
 static void load_completion(struct loader *l, const struct place *at, const struct parts *p,
                             uint32_t item, uint32_t counter, bool is_wanted)
 {
-	struct place body;
+	struct place body = place_part(at, p, KEY_DO);
 
-	if (p->at[KEY_DO] == NULL) {
-		uint32_t x;
-
-		if (!is_wanted)
-			return;
-		x = loader_internal(l, "${it.result}", item, at->node);
-		(void)emit(l, at, OP_EVAL, item, x, PROGRAM_NONE, PROGRAM_NONE);
-		return;
-	}
-	body = place_part(at, p, KEY_DO);
 	emit_count(l, at, counter);
 	load_node(l, &body, p->at[KEY_DO], (struct target){ item + 1, is_wanted });
 	build_node_counter(&l->b, body.node, counter);
@@ -27,6 +17,11 @@ static void load_completion(struct loader *l, const struct place *at, const stru
  *	L: item = next completion of join, or E
  *	  value = body
  *	  dst += value
+ *	  jump L
+ *	E:
+ * and without a body
+ *	L: item = result of the next completion of join, or E
+ *	  dst += item
  *	  jump L
  *	E:
  */
@@ -48,10 +43,12 @@ void load_completions(struct loader *l, const struct place *at, const struct par
 		(void)emit(l, at, OP_LIST_NEW, to.slot, PROGRAM_NONE, PROGRAM_NONE, PROGRAM_NONE);
 	if (has_body)
 		counter = emit_counter(l, at);
-	next = emit(l, branches_at, OP_JOIN_NEXT, item, PROGRAM_NONE, join_slot, PROGRAM_NONE);
+	next = emit(l, branches_at, has_body ? OP_JOIN_NEXT : OP_JOIN_RESULT, item, PROGRAM_NONE,
+	            join_slot, PROGRAM_NONE);
 	if (p->at[KEY_AS] != NULL && json_is_string(p->at[KEY_AS]))
 		scope_bind(l, json_string_value(p->at[KEY_AS]), item);
-	load_completion(l, at, p, item, counter, to.is_wanted);
+	if (has_body)
+		load_completion(l, at, p, item, counter, to.is_wanted);
 	if (to.is_wanted)
 		(void)emit(l, at, OP_APPEND, to.slot, PROGRAM_NONE, has_body ? item + 1 : item,
 		           PROGRAM_NONE);

@@ -123,6 +123,7 @@ static bool is_jump(enum op_kind kind)
 	case OP_JUMP_UNLESS:
 	case OP_NEXT:
 	case OP_JOIN_NEXT:
+	case OP_JOIN_RESULT:
 	case OP_EXCEPT:
 	case OP_GEN_NEXT:
 	case OP_CASE:

@@ -31,6 +31,7 @@ static const struct {
 	[OP_APPEND] = { "append", DST | READS_B },
 	[OP_JOIN] = { "join", DST },
 	[OP_JOIN_NEXT] = { "joinnext", DST | READS_B | JUMPS },
+	[OP_JOIN_RESULT] = { "joinresult", DST | READS_B | JUMPS },
 	[OP_CREATE_TASK] = { "task", DST },
 	[OP_AWAIT] = { "await", DST | READS_C },
 	[OP_CANCEL] = { "cancel", DST },

@@ -249,7 +249,7 @@ static void given_as_completed_without_a_body_then_the_results_are_the_value(voi
 	(void)state;
 	load_expect_code(
 		p, 0,
-		"join 1 | list 0 | joinnext 2 <1 >6 | eval 2 | append 0 <2 | jump >2 | end 0"
+		"join 1 | list 0 | joinresult 2 <1 >5 | append 0 <2 | jump >2 | end 0"
 		" [3 slots, 0 captured]");
 	assert_int_equal(p->joins[0].flags, 0);
 	assert_true(p->only_job_events);
