@@ -29,12 +29,14 @@ struct expr_run {
 
 struct value expr_raise(struct expr_run *r, const char *type, const char *fmt, ...) GD_PRINTF(3, 4);
 struct value expr_raise_type(struct expr_run *r, const char *fmt, ...)
-	GD_PRINTF(2, 3);                    /* TypeError */
-const char *expr_type_name(struct value v); /* "int", "null", "task handle", ... */
+	GD_PRINTF(2, 3);                     /* TypeError */
+const char  *expr_type_name(struct value v); /* "int", "null", "task handle", ... */
 /* The value as a message shows it, shortened; text in single quotes. Returns `out`. */
-const char *expr_show(struct value v, char out[EXPR_SHOWN_BYTES + 8]);
+const char  *expr_show(struct value v, char out[EXPR_SHOWN_BYTES + 8]);
+/* A NameError: slot `name` (text or null) has nothing in it. */
+struct value expr_not_set(struct expr_run *r, struct value name);
 /* True for a handle, after raising "a task handle cannot <what>". */
-bool        expr_refuse_handle(struct expr_run *r, struct value v, const char *what);
+bool         expr_refuse_handle(struct expr_run *r, struct value v, const char *what);
 
 /* --- bounds --- */
 
