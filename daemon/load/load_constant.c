@@ -54,17 +54,21 @@ static const char *called(const struct place *at, char room[CLIPPED_CHARS + 2])
 
 /* --- numbers and times --- */
 
-static void check_count(struct loader *l, const struct place *at, struct value v)
+static void check_count(struct loader *l, const struct place *at, const json_t *json,
+                        struct value v)
 {
+	(void)json;
 	if (value_type(v) != VALUE_T_INT || value_as_int(v) < 1)
 		loader_problem(l, at, "", "%s wants an integer from 1", CALLED(at));
 }
 
-static void check_factor(struct loader *l, const struct place *at, struct value v)
+static void check_factor(struct loader *l, const struct place *at, const json_t *json,
+                         struct value v)
 {
 	bool is_good = (value_type(v) == VALUE_T_INT && value_as_int(v) >= 0) ||
 	               (value_type(v) == VALUE_T_FLOAT && value_as_float(v) >= 0);
 
+	(void)json;
 	if (!is_good)
 		loader_problem(l, at, "", "%s wants a number from 0", CALLED(at));
 }
@@ -82,11 +86,34 @@ static void check_duration(struct loader *l, const struct place *at, struct valu
 		loader_problem(l, at, "", "%s wants a duration from 0", CALLED(at));
 }
 
-static void check_moment(struct loader *l, const struct place *at, struct value v)
+static void check_length(struct loader *l, const struct place *at, const json_t *json,
+                         struct value v)
+{
+	(void)json;
+	check_duration(l, at, v, false);
+}
+
+static void check_pause(struct loader *l, const struct place *at, const json_t *json,
+                        struct value v)
+{
+	(void)json;
+	check_duration(l, at, v, true);
+}
+
+static void check_timeout(struct loader *l, const struct place *at, const json_t *json,
+                          struct value v)
+{
+	if (value_type(v) != VALUE_T_NULL)
+		check_length(l, at, json, v);
+}
+
+static void check_moment(struct loader *l, const struct place *at, const json_t *json,
+                         struct value v)
 {
 	struct expr_error why;
 	gd_nsec           time;
 
+	(void)json;
 	if (!time_of_value(v, &time, &why))
 		loader_problem(l, at, "write \"2030-01-31T08:00:00Z\", or seconds since the epoch",
 		               "%s", why.message);
@@ -94,8 +121,10 @@ static void check_moment(struct loader *l, const struct place *at, struct value 
 
 /* --- texts --- */
 
-static void check_condition(struct loader *l, const struct place *at, const json_t *json)
+static void check_condition(struct loader *l, const struct place *at, const json_t *json,
+                            struct value v)
 {
+	(void)v;
 	if (json_is_string(json) && !text_has_expression(json_string_value(json)))
 		loader_problem(l, at, "", "%s wants an expression: write \"${...}\"", CALLED(at));
 }
@@ -108,6 +137,12 @@ static const struct vtext *check_text(struct loader *l, const struct place *at, 
 		return value_text(v);
 	loader_problem(l, at, "", "%s wants text, not %s", CALLED(at), loader_type_name(json));
 	return NULL;
+}
+
+static void check_plain_text(struct loader *l, const struct place *at, const json_t *json,
+                             struct value v)
+{
+	(void)check_text(l, at, json, v);
 }
 
 static void check_label(struct loader *l, const struct place *at, const json_t *json,
@@ -166,86 +201,59 @@ static void check_items(struct loader *l, const struct place *at, const json_t *
 		               loader_type_name(json));
 }
 
-static void check_loop(struct loader *l, const struct place *at, struct value v)
+static void check_loop(struct loader *l, const struct place *at, const json_t *json, struct value v)
 {
+	(void)json;
 	if (!value_is_type(v, VALUE_T_TEXT) &&
 	    !(value_type(v) == VALUE_T_INT && value_as_int(v) >= 0))
 		loader_problem(l, at, "", "\"loop\" is the name or the number of an event loop");
 }
 
+static void check_handles(struct loader *l, const struct place *at, const json_t *json,
+                          struct value v)
+{
+	(void)json;
+	(void)v;
+	loader_problem(l, at, "bind one with \"as\" beside \"create_task\"",
+	               "%s wants handles of tasks, and a constant holds none", CALLED(at));
+}
+
+static void check_any(struct loader *l, const struct place *at, const json_t *json, struct value v)
+{
+	(void)l;
+	(void)at;
+	(void)json;
+	(void)v;
+}
+
+typedef void constant_check_fn(struct loader *l, const struct place *at, const json_t *json,
+                               struct value v);
+
+/* Of those that are value positions. */
+static constant_check_fn *const CHECKS[] = {
+	[SLOT_CONDITION] = check_condition,
+	[SLOT_COUNT] = check_count,
+	[SLOT_DURATION] = check_length,
+	[SLOT_FACTOR] = check_factor,
+	[SLOT_HANDLES] = check_handles,
+	[SLOT_ITEMS] = check_items,
+	[SLOT_LABEL] = check_label,
+	[SLOT_LOOP] = check_loop,
+	[SLOT_METHOD] = check_method,
+	[SLOT_MOMENT] = check_moment,
+	[SLOT_PATH] = check_path,
+	[SLOT_PAUSE] = check_pause,
+	[SLOT_TEXT] = check_plain_text,
+	[SLOT_TIMEOUT] = check_timeout,
+	[SLOT_URL] = check_url,
+	[SLOT_VALUE] = check_any,
+};
+
 void constant_check(struct loader *l, const struct place *at, const json_t *json,
                     enum slot_kind kind, struct value v)
 {
-	switch (kind) {
-	case SLOT_CONDITION:
-		check_condition(l, at, json);
-		return;
-	case SLOT_COUNT:
-		check_count(l, at, v);
-		return;
-	case SLOT_DURATION:
-	case SLOT_PAUSE:
-		check_duration(l, at, v, kind == SLOT_PAUSE);
-		return;
-	case SLOT_TIMEOUT:
-		if (value_type(v) != VALUE_T_NULL)
-			check_duration(l, at, v, false);
-		return;
-	case SLOT_FACTOR:
-		check_factor(l, at, v);
-		return;
-	case SLOT_HANDLES:
-		loader_problem(l, at, "bind one with \"as\" beside \"create_task\"",
-		               "%s wants handles of tasks, and a constant holds none", CALLED(at));
-		return;
-	case SLOT_ITEMS:
-		check_items(l, at, json, v);
-		return;
-	case SLOT_LABEL:
-		check_label(l, at, json, v);
-		return;
-	case SLOT_LOOP:
-		check_loop(l, at, v);
-		return;
-	case SLOT_METHOD:
-		check_method(l, at, json, v);
-		return;
-	case SLOT_MOMENT:
-		check_moment(l, at, v);
-		return;
-	case SLOT_PATH:
-		check_path(l, at, json, v);
-		return;
-	case SLOT_TEXT:
-		(void)check_text(l, at, json, v);
-		return;
-	case SLOT_URL:
-		check_url(l, at, json, v);
-		return;
-	case SLOT_VALUE:
-		return;
-	case SLOT_ARGS:
-	case SLOT_ARGV:
-	case SLOT_ASSIGNMENT:
-	case SLOT_BOOL:
-	case SLOT_BRANCHES:
-	case SLOT_CASES:
-	case SLOT_CHOICE:
-	case SLOT_DEF:
-	case SLOT_ERROR:
-	case SLOT_EXCEPT:
-	case SLOT_GENERATOR:
-	case SLOT_NAME:
-	case SLOT_NODE:
-	case SLOT_REQUEST:
-	case SLOT_RETRY:
-	case SLOT_SIBLINGS:
-	case SLOT_TASK:
-	case SLOT_TEXTS:
-	case SLOT_TYPES:
-		break;
-	}
-	CHECK_NEVER("not a value position");
+	CHECK((size_t)kind < sizeof CHECKS / sizeof CHECKS[0] && CHECKS[kind] != NULL);
+	CHECKS[kind](l, at, json, v);
 }
 
 /* --- constants that are no values --- */
