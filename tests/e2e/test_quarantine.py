@@ -20,6 +20,12 @@ def change(daemon, sql, *values):
     database.close()
 
 
+def restart_changed(daemon, sql, *values):
+    equal(daemon.stop(), 0)
+    change(daemon, sql, *values)
+    daemon.start()
+
+
 def expect_set_aside(wire, job, reason, words):
     found = wire.call("job.get", id=job, include=["result"])
     equal(found["status"], "failed")
@@ -44,9 +50,7 @@ def given_a_journal_that_cannot_be_read_then_its_job_is_set_aside_and_its_permit
             pass
         waiting = wire.call("job.submit", spec={"with": "db", "value": 7})["id"]
         other = wire.call("job.submit", spec={"sleep": 3600})["id"]
-    equal(daemon.stop(), 0)
-    change(daemon, "UPDATE inputs SET bytes = x'ffff' WHERE job = ?", job)
-    daemon.start()
+    restart_changed(daemon, "UPDATE inputs SET bytes = x'ffff' WHERE job = ?", job)
     with daemon.wire() as wire:
         expect_set_aside(wire, job, "journal", "")
         wire.call("job.wait", ids=[waiting], timeout=20)
@@ -63,9 +67,8 @@ def given_a_program_that_takes_another_way_then_its_job_is_set_aside():
         other = wire.call("job.submit", spec=STEPS)["id"]
         spec = wire.call("job.get", id=job, include=["spec"])["spec"]
     equal(spec, STEPS)
-    equal(daemon.stop(), 0)
-    change(daemon, "UPDATE jobs SET spec = replace(spec, '\"b\"', '\"c\"') WHERE id = ?", job)
-    daemon.start()
+    restart_changed(daemon, "UPDATE jobs SET spec = replace(spec, '\"b\"', '\"c\"') WHERE id = ?",
+                    job)
     with daemon.wire() as wire:
         true(is_running(wire, other), "the other job does not run")
         expect_set_aside(wire, job, "nondeterministic", "another way")
@@ -83,10 +86,8 @@ def given_another_way_that_shows_after_a_sleep_then_its_job_is_set_aside():
     with daemon.wire() as wire:
         job = wire.call("job.submit", spec=spec)["id"]
         wire.call("events.read", after=0, wait=20, job=job, kinds=["yield"])
-    equal(daemon.stop(), 0)
-    change(daemon, "UPDATE jobs SET spec = replace(spec, ?, ?) WHERE id = ?",
-           '{"yield":1}', '{"gather":{"a":{"yield":1}}}', job)
-    daemon.start()
+    restart_changed(daemon, "UPDATE jobs SET spec = replace(spec, ?, ?) WHERE id = ?",
+                    '{"yield":1}', '{"gather":{"a":{"yield":1}}}', job)
     with daemon.wire() as wire:
         equal(wire.call("job.wait", ids=[job], timeout=20)["done"][0]["id"], job)
         expect_set_aside(wire, job, "nondeterministic", "another way")
@@ -99,9 +100,7 @@ def given_a_job_that_ended_before_its_journal_does_then_it_is_set_aside():
         job = wire.call("job.submit", spec=HOLD)["id"]
         while wire.call("semaphore.list")["semaphores"][0]["held"] == 0:
             pass
-    equal(daemon.stop(), 0)
-    change(daemon, "UPDATE jobs SET spec = '{\"value\":1}' WHERE id = ?", job)
-    daemon.start()
+    restart_changed(daemon, "UPDATE jobs SET spec = '{\"value\":1}' WHERE id = ?", job)
     with daemon.wire() as wire:
         expect_set_aside(wire, job, "nondeterministic", "another way")
         equal(wire.call("semaphore.list")["semaphores"], [])
@@ -113,9 +112,7 @@ def given_a_spec_that_this_version_does_not_take_then_its_job_is_set_aside():
     with daemon.wire() as wire:
         job = wire.call("job.submit", spec=OTHER)["id"]
         other = wire.call("job.submit", spec=OTHER)["id"]
-    equal(daemon.stop(), 0)
-    change(daemon, "UPDATE jobs SET spec = '{\"slumber\":1}' WHERE id = ?", job)
-    daemon.start()
+    restart_changed(daemon, "UPDATE jobs SET spec = '{\"slumber\":1}' WHERE id = ?", job)
     with daemon.wire() as wire:
         expect_set_aside(wire, job, "spec", "slumber")
         true(is_running(wire, other), "the other job does not run")

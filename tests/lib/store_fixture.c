@@ -124,6 +124,17 @@ struct text fixture_text(const char *text)
 	return (struct text){ text, text == NULL ? 0 : strlen(text) };
 }
 
+void fixture_expect_text(struct text is, const char *wanted)
+{
+	if (wanted == NULL) {
+		assert_null(is.at);
+		return;
+	}
+	assert_non_null(is.at);
+	assert_string_equal(is.at, wanted);
+	assert_int_equal(is.bytes, strlen(wanted));
+}
+
 struct store_job *fixture_add_job(struct store_group *g, uint64_t id, enum job_status status)
 {
 	struct record    *r = store_group_add(g, RECORD_JOB, id);
@@ -213,6 +224,14 @@ struct store_commit *fixture_commit(struct fixture *f, struct store_group *g)
 	if (c->outcome != GD_OK)
 		fail_msg("%s", c->why.text);
 	return c;
+}
+
+void fixture_commit_job(struct fixture *f, uint64_t id, enum job_status status)
+{
+	struct store_group *g = store_group_new(0);
+
+	(void)fixture_add_whole_job(g, id, status);
+	(void)fixture_commit(f, g);
 }
 
 struct store_read *fixture_new_read(enum read_kind kind)

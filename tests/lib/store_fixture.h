@@ -38,6 +38,7 @@ void        fixture_close(struct fixture *f); /* stop and close */
 void        fixture_reopen(struct fixture *f);
 
 struct text fixture_text(const char *text); /* borrowed; NULL gives no text */
+void        fixture_expect_text(struct text is, const char *wanted); /* NULL: none */
 
 /* Records. The job has owner "uid:1" and spec "{}"; change what the test is about. */
 struct store_job *fixture_add_job(struct store_group *g, uint64_t id, enum job_status status);
@@ -51,6 +52,8 @@ struct record    *fixture_add_input(struct store_group *g, uint64_t job, uint32_
 
 /* Hands in and waits for the report, which must be GD_OK. The commit lives until the teardown. */
 struct store_commit *fixture_commit(struct fixture *f, struct store_group *g);
+/* The same with a job of fixture_add_whole_job() alone. */
+void                 fixture_commit_job(struct fixture *f, uint64_t id, enum job_status status);
 /* `count` events of the jobs 1 and 2 in turn, some in each commit: 1 has the odd seqs. */
 void                 fixture_fill_events(struct fixture *f, uint32_t count, uint32_t in_a_commit);
 /* Waits for the next report that nobody has taken yet. */

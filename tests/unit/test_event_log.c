@@ -13,6 +13,7 @@
 #define BODY_BYTES 60000u /* with this an event is nearly a chunk */
 
 static const struct store_retention an_hour = { .jobs_age = HOUR };
+static const struct store_retention events_an_hour = { .events_age = HOUR };
 
 /* An event of a size that makes the next one begin another chunk. */
 static void commit_large_event(struct fixture *f, uint64_t job, uint32_t ordinal)
@@ -72,11 +73,10 @@ static void given_the_owner_of_an_expired_job_then_its_events_are_still_for_nobo
 static void given_old_events_when_their_time_has_come_then_a_cursor_before_them_is_expired(
 	void **state)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
-	struct store_read           *r;
+	struct fixture    *f = *state;
+	struct store_read *r;
 
-	fixture_open_bounded(f, &bounds);
+	fixture_open_bounded(f, &events_an_hour);
 	fixture_commit_ended(f, 1, 0); /* 1 and 2 */
 	fixture_now += HOUR / 2;
 	fixture_commit_ended(f, 2, 0); /* 3 and 4 */
@@ -96,24 +96,29 @@ static void given_old_events_when_their_time_has_come_then_a_cursor_before_them_
 	assert_true(fixture_is_there(f, 1));
 }
 
-static void given_a_restart_then_an_expired_cursor_is_expired_and_a_good_one_goes_on(void **state)
+/* The jobs 1 and 2; the events of the first, 1 and 2, have left the log. */
+static void commit_an_hour_apart(struct fixture *f)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
-
-	fixture_open_bounded(f, &bounds);
+	fixture_open_bounded(f, &events_an_hour);
 	fixture_commit_ended(f, 1, 0);
 	fixture_now += HOUR;
 	fixture_commit_ended(f, 2, 0);
 	(void)fixture_settle(f);
+}
 
-	fixture_open_again(f, &bounds);
+static void given_a_restart_then_an_expired_cursor_is_expired_and_a_good_one_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_an_hour_apart(f);
+
+	fixture_open_again(f, &events_an_hour);
 	fixture_expect_events(f, 0, 0, true, 0);
 	fixture_expect_events(f, 0, 2, false, 2);
 
 	fixture_now += HOUR;
 	(void)fixture_settle(f);
-	fixture_open_again(f, &bounds);
+	fixture_open_again(f, &events_an_hour);
 	fixture_expect_events(f, 0, 3, true, 0);
 	fixture_expect_events(f, 0, 4, false, 0);
 	assert_int_equal(store_seq(f->store), 4);
@@ -121,14 +126,9 @@ static void given_a_restart_then_an_expired_cursor_is_expired_and_a_good_one_goe
 
 static void given_one_job_is_asked_for_then_only_the_loss_of_its_own_events_counts(void **state)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
+	struct fixture *f = *state;
 
-	fixture_open_bounded(f, &bounds);
-	fixture_commit_ended(f, 1, 0);
-	fixture_now += HOUR;
-	fixture_commit_ended(f, 2, 0);
-	(void)fixture_settle(f);
+	commit_an_hour_apart(f);
 
 	fixture_expect_events(f, 1, 0, true, 0);
 	fixture_expect_events(f, 2, 0, false, 2);
@@ -136,10 +136,9 @@ static void given_one_job_is_asked_for_then_only_the_loss_of_its_own_events_coun
 
 static void given_a_clock_that_goes_back_then_no_event_leaves_early(void **state)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
+	struct fixture *f = *state;
 
-	fixture_open_bounded(f, &bounds);
+	fixture_open_bounded(f, &events_an_hour);
 	fixture_commit_ended(f, 1, 0);
 	fixture_now -= HOUR / 2;
 	fixture_commit_ended(f, 2, 0);
@@ -217,12 +216,11 @@ static enum gd_err on_live(void *ctx, const struct store_job *job, uint32_t last
 
 static void given_a_live_job_whose_events_have_expired_then_a_restart_knows_the_last(void **state)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
-	struct store_group          *g = store_group_new(0);
-	struct found                 found = { 0 };
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	struct found        found = { 0 };
 
-	fixture_open_bounded(f, &bounds);
+	fixture_open_bounded(f, &events_an_hour);
 	(void)fixture_add_whole_job(g, 1, JOB_RUNNING);
 	(void)fixture_commit_here(f, g);
 	for (uint32_t i = 1; i <= 7; i++)
@@ -235,7 +233,7 @@ static void given_a_live_job_whose_events_have_expired_then_a_restart_knows_the_
 	fixture_expect_events(f, 1, 0, true, 0);
 	assert_int_equal(fixture_number(f, "SELECT count(*) FROM job_chunks"), 0);
 
-	fixture_open_again(f, &bounds);
+	fixture_open_again(f, &events_an_hour);
 	assert_int_equal(live_walk(f->store, on_live, &found, NULL), GD_OK);
 
 	assert_int_equal(found.count, 1);
@@ -245,12 +243,11 @@ static void given_a_live_job_whose_events_have_expired_then_a_restart_knows_the_
 
 static void given_a_job_that_lives_on_then_its_newer_events_count_after_a_restart(void **state)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
-	struct store_group          *g = store_group_new(0);
-	struct found                 found = { 0 };
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	struct found        found = { 0 };
 
-	fixture_open_bounded(f, &bounds);
+	fixture_open_bounded(f, &events_an_hour);
 	(void)fixture_add_whole_job(g, 1, JOB_RUNNING);
 	(void)fixture_commit_here(f, g);
 	commit_large_event(f, 1, 1);
@@ -258,7 +255,7 @@ static void given_a_job_that_lives_on_then_its_newer_events_count_after_a_restar
 	commit_large_event(f, 1, 2);
 	(void)fixture_settle(f);
 
-	fixture_open_again(f, &bounds);
+	fixture_open_again(f, &events_an_hour);
 	assert_int_equal(live_walk(f->store, on_live, &found, NULL), GD_OK);
 	assert_int_equal(found.ordinal, 2);
 	fixture_expect_events(f, 1, 2, false, 1);
@@ -290,11 +287,10 @@ static void given_the_events_of_an_expired_job_leave_then_nothing_of_it_is_left(
 
 static void given_a_job_is_deleted_after_its_first_events_expired_then_the_rest_goes(void **state)
 {
-	struct fixture              *f = *state;
-	const struct store_retention bounds = { .events_age = HOUR };
-	struct store_group          *g = store_group_new(0);
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
 
-	fixture_open_bounded(f, &bounds);
+	fixture_open_bounded(f, &events_an_hour);
 	(void)fixture_add_whole_job(g, 1, JOB_RUNNING);
 	(void)fixture_commit_here(f, g);
 	fixture_now += HOUR;

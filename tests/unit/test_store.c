@@ -7,25 +7,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-static void assert_text(struct text is, const char *wanted)
-{
-	if (wanted == NULL) {
-		assert_null(is.at);
-		return;
-	}
-	assert_non_null(is.at);
-	assert_string_equal(is.at, wanted);
-	assert_int_equal(is.bytes, strlen(wanted));
-}
-
-static void commit_job(struct fixture *f, uint64_t id, enum job_status status)
-{
-	struct store_group *g = store_group_new(0);
-
-	(void)fixture_add_whole_job(g, id, status);
-	(void)fixture_commit(f, g);
-}
-
 static enum job_status status_of(struct fixture *f, uint64_t id)
 {
 	struct store_read *r = fixture_read_job(f, id);
@@ -78,14 +59,14 @@ static void given_a_job_with_everything_when_read_then_it_is_the_same(void **sta
 	assert_int_equal(j->ended, FIXTURE_T0 + 1);
 	assert_int_equal(j->seq, 1);
 	assert_int_equal(j->end_seq, 2);
-	assert_text(j->owner, "uid:1");
-	assert_text(j->key, "k");
-	assert_text(j->title, "");
-	assert_text(j->labels, "[\"a\",\"b\"]");
-	assert_text(j->args, "{\"n\":1}");
-	assert_text(j->spec, "{}");
-	assert_text(j->result, NULL);
-	assert_text(j->error, "{\"type\":\"X\"}");
+	fixture_expect_text(j->owner, "uid:1");
+	fixture_expect_text(j->key, "k");
+	fixture_expect_text(j->title, "");
+	fixture_expect_text(j->labels, "[\"a\",\"b\"]");
+	fixture_expect_text(j->args, "{\"n\":1}");
+	fixture_expect_text(j->spec, "{}");
+	fixture_expect_text(j->result, NULL);
+	fixture_expect_text(j->error, "{\"type\":\"X\"}");
 	assert_int_equal(r->seq, 2);
 	store_read_free(r);
 }
@@ -98,7 +79,7 @@ static void given_a_job_when_it_starts_and_ends_then_each_step_is_stored(void **
 	struct record      *change;
 
 	fixture_open(f);
-	commit_job(f, 1, JOB_QUEUED);
+	fixture_commit_job(f, 1, JOB_QUEUED);
 	g = store_group_new(0);
 	change = store_group_add(g, RECORD_STARTED, 1);
 	change->u.change.time = FIXTURE_T0 + 9;
@@ -116,7 +97,7 @@ static void given_a_job_when_it_starts_and_ends_then_each_step_is_stored(void **
 	assert_int_equal(r->jobs[0].started, FIXTURE_T0 + 9);
 	assert_int_equal(r->jobs[0].ended, FIXTURE_T0 + 2);
 	assert_int_equal(r->jobs[0].end_seq, 2);
-	assert_text(r->jobs[0].result, "42");
+	fixture_expect_text(r->jobs[0].result, "42");
 	store_read_free(r);
 }
 
@@ -127,7 +108,7 @@ static void given_a_job_that_ended_when_it_ends_again_then_the_first_end_stays(v
 	struct record      *again;
 
 	fixture_open(f);
-	commit_job(f, 1, JOB_COMPLETED);
+	fixture_commit_job(f, 1, JOB_COMPLETED);
 	again = fixture_add_end(g, 1, JOB_CANCELLED);
 
 	(void)fixture_commit(f, g);
@@ -266,7 +247,7 @@ static void given_a_known_key_when_more_of_that_job_comes_then_it_is_skipped(voi
 	assert_int_equal(c->last_seq, 2);
 	r = fixture_read_events(f, 0, 100);
 	assert_int_equal(r->event_count, 2);
-	assert_text(r->events[1].body, "kept");
+	fixture_expect_text(r->events[1].body, "kept");
 	assert_int_equal(status_of(f, 1), JOB_QUEUED);
 	store_read_free(r);
 }
@@ -302,7 +283,7 @@ static void given_a_live_or_unknown_job_when_deleted_then_the_outcome_says_so(vo
 	struct record      *unknown;
 
 	fixture_open(f);
-	commit_job(f, 1, JOB_RUNNING);
+	fixture_commit_job(f, 1, JOB_RUNNING);
 	live = store_group_add(g, RECORD_DELETE, 1);
 	unknown = store_group_add(g, RECORD_DELETE, 2);
 

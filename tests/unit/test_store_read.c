@@ -9,25 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void assert_text(struct text is, const char *wanted)
-{
-	if (wanted == NULL) {
-		assert_null(is.at);
-		return;
-	}
-	assert_non_null(is.at);
-	assert_string_equal(is.at, wanted);
-	assert_int_equal(is.bytes, strlen(wanted));
-}
-
-static void commit_job(struct fixture *f, uint64_t id, enum job_status status)
-{
-	struct store_group *g = store_group_new(0);
-
-	(void)fixture_add_whole_job(g, id, status);
-	(void)fixture_commit(f, g);
-}
-
 static void given_no_flags_when_a_job_is_read_then_its_long_texts_stay_away(void **state)
 {
 	struct fixture     *f = *state;
@@ -43,8 +24,8 @@ static void given_no_flags_when_a_job_is_read_then_its_long_texts_stay_away(void
 	fixture_read(f, r);
 
 	assert_int_equal(r->outcome, GD_OK);
-	assert_text(r->jobs[0].spec, NULL);
-	assert_text(r->jobs[0].result, NULL);
+	fixture_expect_text(r->jobs[0].spec, NULL);
+	fixture_expect_text(r->jobs[0].result, NULL);
 	store_read_free(r);
 }
 
@@ -106,7 +87,7 @@ static void given_two_groups_when_read_then_events_have_the_order_of_commits(voi
 	assert_int_equal(r->events[3].job, 2);
 	assert_int_equal(r->events[3].ordinal, 2);
 	assert_int_equal(r->events[3].kind, EVENT_YIELD);
-	assert_text(r->events[3].body, "b");
+	fixture_expect_text(r->events[3].body, "b");
 	assert_int_equal(r->next_after, 4);
 	assert_int_equal(r->oldest, 1);
 	store_read_free(r);
@@ -169,7 +150,7 @@ static void given_an_unknown_job_when_its_events_are_read_then_it_is_not_found(v
 	struct store_read *r = fixture_new_read(READ_EVENTS);
 
 	fixture_open(f);
-	commit_job(f, 1, JOB_QUEUED);
+	fixture_commit_job(f, 1, JOB_QUEUED);
 	r->job = 5;
 
 	fixture_read(f, r);
@@ -243,13 +224,13 @@ static void given_large_events_when_read_with_a_byte_limit_then_one_comes_at_a_t
 
 	assert_int_equal(r->event_count, 1);
 	assert_int_equal(r->next_after, 2);
-	assert_text(r->events[0].body, body);
+	fixture_expect_text(r->events[0].body, body);
 	store_read_free(r);
 	r = fixture_new_read(READ_EVENTS);
 	r->job = 1;
 	fixture_read(f, r);
 	assert_int_equal(r->event_count, 4);
-	assert_text(r->events[3].body, "small");
+	fixture_expect_text(r->events[3].body, "small");
 	store_read_free(r);
 	free(body);
 }
@@ -283,7 +264,7 @@ static void given_much_that_does_not_match_when_read_then_the_page_ends_and_goes
 	r->after = after;
 	fixture_read(f, r);
 	assert_int_equal(r->event_count, 1);
-	assert_text(r->events[0].body, "found");
+	fixture_expect_text(r->events[0].body, "found");
 	store_read_free(r);
 	free(body);
 }
@@ -294,7 +275,7 @@ static void given_a_cursor_at_the_end_when_read_then_nothing_comes_and_it_stays(
 	struct store_read *r;
 
 	fixture_open(f);
-	commit_job(f, 1, JOB_QUEUED);
+	fixture_commit_job(f, 1, JOB_QUEUED);
 
 	r = fixture_read_events(f, 1, 10);
 
