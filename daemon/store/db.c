@@ -149,13 +149,13 @@ enum gd_err db_lock(struct db *db, struct gd_error *why)
 	return db_exec(db, "PRAGMA locking_mode = EXCLUSIVE", why);
 }
 
-/* The size limit holds when the WAL starts over. */
+/* The size limit holds when the WAL starts over: a writer that is never idle goes round in it. */
 enum gd_err db_use_wal(struct db *db, struct gd_error *why)
 {
 	enum gd_err rc = db_exec(db,
 	                         "PRAGMA journal_mode = WAL;"
 	                         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-	                         "PRAGMA journal_size_limit = 16777216",
+	                         "PRAGMA journal_size_limit = 41943040",
 	                         why);
 
 	if (rc == GD_OK)

@@ -224,6 +224,8 @@ GD_NODISCARD enum gd_err rollback_accept(struct store *s, const struct last_comm
 
 /* upkeep.c: what is done when nothing else is */
 #define UPKEEP_QUIET_MSEC 30 /* this long without a commit is a quiet moment */
+#define WAL_FRAME_BYTES (4096u + 24u)
+#define WAL_BUSY_BYTES (32u << 20) /* of the log, not to be passed even when there is no such moment */
 bool                     upkeep_is_due(const struct store *s);
 void                     upkeep_when_idle(struct store *s);
 GD_NODISCARD enum gd_err upkeep_load(struct store *s, struct gd_error *why);
@@ -232,5 +234,8 @@ void                     upkeep_when_busy(struct store *s, uint64_t records, siz
 /* How long nothing must have come before it is done. */
 int64_t                  upkeep_wait_msec(const struct store *s);
 void                     upkeep_sync_note(struct store *s);
+
+/* wal_room.c: after a commit; what cannot be done is left */
+void wal_room_make(struct store *s);
 
 #endif

@@ -15,9 +15,7 @@
 
 #include <time.h>
 
-#define WAL_FRAME_BYTES (4096u + 24u)
 #define WAL_IDLE_BYTES (4u << 20)  /* worth a checkpoint when nothing is queued */
-#define WAL_BUSY_BYTES (32u << 20) /* not to be passed even when there is */
 #define WAL_FILE_MAX (64u << 20)   /* a larger file is cut */
 #define FREE_PAGES_MIN 1024        /* fewer are left for the next rows */
 
@@ -110,6 +108,8 @@ void upkeep_when_busy(struct store *s, uint64_t records, size_t bytes)
 		s->checkpoint_at = WAL_BUSY_BYTES / WAL_FRAME_BYTES;
 	if (s->failure.code == GD_OK && s->db.wal_pages >= s->checkpoint_at)
 		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+	else
+		wal_room_make(s);
 }
 
 /* A little at a time: a commit that comes meanwhile waits for at most one such step. */

@@ -298,8 +298,8 @@ void store_submit(struct store *s, struct store_group *g)
 	else
 		q->last_group->next = g;
 	q->last_group = g;
-	(void)pthread_cond_signal(&q->changed);
 	(void)pthread_mutex_unlock(&q->lock);
+	(void)pthread_cond_signal(&q->changed); /* who wakes up finds the lock free */
 }
 
 void store_read(struct store *s, struct store_read *r)
@@ -314,8 +314,8 @@ void store_read(struct store *s, struct store_read *r)
 	else
 		q->last_read->next = r;
 	q->last_read = r;
-	(void)pthread_cond_signal(&q->changed);
 	(void)pthread_mutex_unlock(&q->lock);
+	(void)pthread_cond_signal(&q->changed);
 }
 
 bool store_is_full(const struct store *s)
