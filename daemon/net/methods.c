@@ -118,7 +118,7 @@ void method_ping(struct request *r, struct rpc_params *p)
 	b = reply_begin(r);
 	buf_add_text(b, "{\"time\":");
 	apply_write_time(b, loop_wall_now(r->desk->loop));
-	buf_addf(b, ",\"seq\":%llu}", (unsigned long long)r->desk->seq);
+	buf_addf(b, ",\"seq\":%llu}", (unsigned long long)desk_seq(r->desk));
 	reply_end(r);
 }
 
@@ -144,7 +144,7 @@ static void answer_hello(struct request *r)
 	         "{\"protocol\":%d,\"server\":\"" NET_SERVER "\",\"version\":\"" PACKAGE_VERSION
 	         "\",\"store\":\"%s\",\"seq\":%llu,\"max_line\":%zu,\"limits\":",
 	         NET_PROTOCOL, store_uuid(r->desk->net->pool->store),
-	         (unsigned long long)r->desk->seq, peer->line_max);
+	         (unsigned long long)desk_seq(r->desk), peer->line_max);
 	write_limits(b);
 	buf_add_text(b, ",\"principal\":");
 	buf_add_json_string(b, peer->who.name, strlen(peer->who.name));

@@ -180,7 +180,7 @@ static void subscribe(struct request *r, const struct ask *ask)
 void method_events_subscribe(struct request *r, struct rpc_params *p)
 {
 	/* Without a cursor: what becomes durable from now on. */
-	struct ask      ask = { .start = subscribe, .after = r->desk->seq };
+	struct ask      ask = { .start = subscribe, .after = desk_seq(r->desk) };
 	struct gd_error why;
 
 	(void)rpc_u64(p, "after", 0, INT64_MAX, &ask.after);

@@ -66,7 +66,7 @@ struct submit_set {
 static void free_set(struct submit_set *set)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
-		watch_end(&set->desk->watches, &set->at[i].watch);
+		desk_unwatch(set->desk, &set->at[i].watch);
 		free(set->at[i].data);
 	}
 	free(set);
@@ -139,7 +139,7 @@ static void on_submitted(struct watch *w, const struct record *r)
 
 	if (r->kind != RECORD_JOB)
 		return;
-	watch_end(&e->set->desk->watches, w);
+	desk_unwatch(e->set->desk, w);
 	e->is_existing = r->existing != 0;
 	e->id = e->is_existing ? r->existing : r->job;
 	e->seq = e->is_existing ? r->existing_seq : r->u.submit->seq;
@@ -175,10 +175,10 @@ static enum gd_err start_job(const struct intake *in, struct request *r, struct 
 	if (rc != GD_OK)
 		return rc;
 	*id = pool_take_id(d->net->pool, loop);
-	if (watch_begin(&d->watches, watch, *id) != GD_OK)
+	if (desk_watch(d, watch, *id) != GD_OK)
 		return gd_fail(why, GD_NOMEM, "no memory for a job");
 	if ((rc = intake_submit(in, r, program, *id, why)) != GD_OK)
-		watch_end(&d->watches, watch);
+		desk_unwatch(d, watch);
 	return rc;
 }
 

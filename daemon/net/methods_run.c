@@ -34,7 +34,7 @@ struct run {
 
 static void forget(struct run *run)
 {
-	watch_end(&run->desk->watches, &run->watch);
+	desk_unwatch(run->desk, &run->watch);
 	run->request = NULL;
 	if (run->stream != NULL)
 		stream_end(run->stream);
@@ -211,13 +211,13 @@ static void follow_existing(struct run *run, const struct record *r)
 
 	run->is_existing = true;
 	run->job = r->existing;
-	watch_end(&run->desk->watches, &run->watch);
+	desk_unwatch(run->desk, &run->watch);
 	if (has_stream) {
 		memcpy(name, stream_name(run->stream), sizeof name);
 		stream_end(run->stream);
 	}
 	if ((has_stream && !open_stream(run, name, r->existing, true, r->existing_seq - 1)) ||
-	    watch_begin(&run->desk->watches, &run->watch, r->existing) != GD_OK) {
+	    desk_watch(run->desk, &run->watch, r->existing) != GD_OK) {
 		run->request->let_go = NULL;
 		reply_error(run->request, GD_NOMEM, "no memory for the answer", NULL);
 		forget(run);
@@ -293,7 +293,7 @@ static enum gd_err start(struct run *run, const struct intake *in, struct progra
 	run->job = pool_take_id(d->net->pool, loop);
 	/* The stream first: it hears of the final event before the answer is written. */
 	if ((stream != NULL && !open_stream(run, stream, run->job, false, 0)) ||
-	    watch_begin(&d->watches, &run->watch, run->job) != GD_OK)
+	    desk_watch(d, &run->watch, run->job) != GD_OK)
 		return gd_fail(why, GD_NOMEM, "no memory for a job");
 	return intake_submit(in, r, program, run->job, why);
 }

@@ -32,7 +32,7 @@ static void forget(struct wait *w)
 {
 	w->request = NULL;
 	for (uint32_t i = 0; i < w->count; i++)
-		watch_end(&w->desk->watches, &w->at[i].watch);
+		desk_unwatch(w->desk, &w->at[i].watch);
 	if (w->timer != NULL)
 		event_free(w->timer);
 	w->timer = NULL;
@@ -166,7 +166,7 @@ static bool watch_and_read(struct wait *w)
 		struct waited    *job = &w->at[i];
 		struct loop_read *read = loop_read_new(READ_JOB);
 
-		if (read == NULL || watch_begin(&w->desk->watches, &job->watch, job->id) != GD_OK) {
+		if (read == NULL || desk_watch(w->desk, &job->watch, job->id) != GD_OK) {
 			if (read != NULL)
 				store_read_free(&read->read);
 			return false;

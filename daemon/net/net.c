@@ -30,7 +30,8 @@ static void on_commit_end(void *ctx, const struct store_commit *c)
 
 	if (c->first_seq > c->last_seq)
 		return;
-	d->seq = c->last_seq;
+	if (c->last_seq > d->seq)
+		d->seq = c->last_seq;
 	streams_commit_ended(d);
 	pollers_look(d);
 }
@@ -54,6 +55,54 @@ static void on_turn_end(void *ctx)
 		p->is_dirty = false;
 		peer_settle(p);
 	}
+}
+
+/* --- listening --- */
+
+uint64_t desk_seq(const struct desk *d)
+{
+	return loop_is_listening(d->loop) ? d->seq : store_seq(d->net->pool->store);
+}
+
+/* What passed by unheard was durable before anybody here listened. */
+void desk_listen(struct desk *d)
+{
+	bool     was_listening = loop_is_listening(d->loop);
+	uint64_t seq;
+
+	loop_listen(d->loop);
+	seq = store_seq(d->net->pool->store);
+	if (!was_listening && seq > d->seq)
+		d->seq = seq;
+}
+
+void desk_listen_no_more(struct desk *d)
+{
+	loop_listen_no_more(d->loop);
+}
+
+/* The records of a job come from its loop. */
+static bool is_foreign(const struct desk *d, uint64_t job)
+{
+	return pool_loop_of(d->net->pool, job) != d->loop;
+}
+
+enum gd_err desk_watch(struct desk *d, struct watch *w, uint64_t job)
+{
+	enum gd_err rc = watch_begin(&d->watches, w, job);
+
+	if (rc == GD_OK && is_foreign(d, job))
+		desk_listen(d);
+	return rc;
+}
+
+void desk_unwatch(struct desk *d, struct watch *w)
+{
+	if (w->link == NULL)
+		return;
+	if (is_foreign(d, w->job))
+		desk_listen_no_more(d);
+	watch_end(&d->watches, w);
 }
 
 /* --- deadlines --- */

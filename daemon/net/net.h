@@ -44,7 +44,7 @@ struct desk {
 	struct watches watches; /* by job */
 	struct stream *streams; /* those that watch no single job */
 	struct poller *pollers; /* events.read that wait */
-	uint64_t       seq;     /* of the last event this loop has heard of */
+	uint64_t       seq;     /* of the last event it has heard of, while it listens */
 	struct event  *sweep;   /* once a second while somebody has a deadline */
 	bool           is_sweeping;
 	struct buf     trash;     /* replies to those who have gone */
@@ -64,6 +64,14 @@ GD_NODISCARD enum gd_err net_open(const struct config *config, struct auth *auth
                                   struct net **out, struct gd_error *why);
 /* After the loops have ended: closes every connection. */
 void                     net_close(struct net *n);
+/* Up to where everything has been heard of here; where nobody listens, what is durable. */
+uint64_t                 desk_seq(const struct desk *d);
+/* Between the two this desk hears of every commit, also of those of other loops. */
+void                     desk_listen(struct desk *d);
+void                     desk_listen_no_more(struct desk *d);
+/* watch_begin() and watch_end(), for a job that may live on another loop. Errors: GD_NOMEM. */
+GD_NODISCARD enum gd_err desk_watch(struct desk *d, struct watch *w, uint64_t job);
+void                     desk_unwatch(struct desk *d, struct watch *w);
 /* A second's walk over the peers with a deadline begins, unless it goes on already. */
 void                     desk_need_sweep(struct desk *d);
 /* New requests are refused with Unavailable from now on. Any thread. */

@@ -33,6 +33,7 @@ static void forget(struct poller *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	desk_listen_no_more(p->desk);
 	p->request = NULL;
 	if (p->timer != NULL)
 		event_free(p->timer);
@@ -185,6 +186,7 @@ void poller_start(struct request *r, const struct event_filter *filter, uint64_t
 	p->limit = limit;
 	p->next = p->desk->pollers;
 	p->desk->pollers = p;
+	desk_listen(p->desk);
 	r->work = p;
 	r->let_go = let_poller_go;
 	if (p->texts.failed || !start_timer(p, wait)) {

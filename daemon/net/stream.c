@@ -283,7 +283,7 @@ struct stream *stream_open(struct peer *p, const char *name, const struct event_
 	memcpy(s->name, name, strlen(name) + 1);
 	s->watch.on_record = on_job_record;
 	if (!keep_filter(s, filter) ||
-	    (filter->job != 0 && watch_begin(&d->watches, &s->watch, filter->job) != GD_OK)) {
+	    (filter->job != 0 && desk_watch(d, &s->watch, filter->job) != GD_OK)) {
 		free_stream(s);
 		return NULL;
 	}
@@ -291,6 +291,7 @@ struct stream *stream_open(struct peer *p, const char *name, const struct event_
 		s->next_of_desk = d->streams;
 		d->streams = s;
 	}
+	desk_listen(d);
 	s->next_of_peer = p->streams;
 	p->streams = s;
 	p->stream_count++;
@@ -315,7 +316,8 @@ void stream_end(struct stream *s)
 			*at = s->next_of_desk;
 			break;
 		}
-	watch_end(&p->desk->watches, &s->watch);
+	desk_unwatch(p->desk, &s->watch);
+	desk_listen_no_more(p->desk);
 	if (s->user.on_end != NULL)
 		s->user.on_end(s);
 	peer_mark_dirty(p); /* it may have been the last thing to wait for */

@@ -23,6 +23,7 @@ static void take_commit(struct loop *l, struct inbox_msg *m)
 {
 	struct commit_note  *note = (struct commit_note *)(void *)m;
 	struct store_commit *c = note->commit;
+	bool                 is_listening = loop_is_listening(l);
 
 	_Static_assert(offsetof(struct commit_note, msg) == 0, "a note begins with its message");
 	free(note);
@@ -36,7 +37,8 @@ static void take_commit(struct loop *l, struct inbox_msg *m)
 		return;
 	}
 	for (struct store_group *g = c->groups; g != NULL; g = g->next) {
-		l->hooks.on_group(l->hooks.ctx, c, g);
+		if (is_listening || g->loop == l->index)
+			l->hooks.on_group(l->hooks.ctx, c, g);
 		if (g->loop == l->index)
 			release_group(l, g, c->outcome);
 	}

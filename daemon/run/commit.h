@@ -1,8 +1,10 @@
 /*
- * commit.h - what became durable, told to every loop in the order of the commits.
+ * commit.h - what became durable, told to the loops in the order of the commits.
  *
- * Every loop sees every commit: it releases the outboxes of its own groups, and its hooks feed the
- * events to whoever listens there. Threads: commit_post() on the writer thread.
+ * A loop that has built one of its groups is told of a commit, and one where somebody listens to
+ * more than its own jobs: to wake up another for nothing would cost more than the commit. It
+ * releases the outboxes of its own groups, and its hooks feed the events to whoever listens there.
+ * That a commit is unknown is told to all. Threads: commit_post() on the writer thread.
  */
 #ifndef GATHERD_RUN_COMMIT_H
 #define GATHERD_RUN_COMMIT_H

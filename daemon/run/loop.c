@@ -247,6 +247,17 @@ static void hand_over(struct loop *l)
 	GD_FAILPOINT("run.handed_over");
 }
 
+/* The writer counts a commit in before it looks who listens, see pool_on_commit(). */
+void loop_listen(struct loop *l)
+{
+	(void)atomic_fetch_add(&l->listeners, 1);
+}
+
+void loop_listen_no_more(struct loop *l)
+{
+	CHECK(atomic_fetch_sub(&l->listeners, 1) != 0);
+}
+
 bool loop_is_settled(const struct loop *l)
 {
 	return l->open == NULL && l->unsynced_bytes == 0;

@@ -83,6 +83,7 @@ struct loop {
 	bool              is_stopping;
 	bool              is_busy;   /* work is left: do not sleep */
 	_Atomic uint32_t  job_count; /* of `jobs`, for others to read */
+	_Atomic uint32_t  listeners; /* those here who must hear of what other loops commit */
 };
 
 GD_NODISCARD enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool,
@@ -117,6 +118,14 @@ bool                     loop_is_ahead(const struct loop *l);
 /* Feeds one input and obeys the outputs. Memory that ends here ends the process: a step cannot be
  * taken back, and the journal replays. */
 void                     loop_step(struct loop *l, const struct engine_in *in);
+/* Between the two every commit comes by here; otherwise only those with a group of this loop do.
+ * What the store has after loop_listen() and is not told of was durable before: read it. */
+void                     loop_listen(struct loop *l);
+void                     loop_listen_no_more(struct loop *l);
+static inline bool       loop_is_listening(const struct loop *l)
+{
+	return atomic_load(&l->listeners) != 0;
+}
 /* Remembers that `job` waits for ENGINE_NOW, which the next turn gives it. */
 void                     loop_want_now(struct loop *l, uint64_t job);
 

@@ -163,13 +163,30 @@ uint64_t pool_job_count(const struct pool *p)
 	return count;
 }
 
+/* Bits 1 << index. */
+static uint64_t builders_of(const struct store_commit *c)
+{
+	uint64_t mask = 0;
+
+	for (const struct store_group *g = c->groups; g != NULL; g = g->next)
+		mask |= UINT64_C(1) << g->loop;
+	return mask;
+}
+
+/* store_seq() has counted this commit in already: whoever begins to listen after our look finds it
+ * there. */
 void pool_on_commit(void *pool, struct store_commit *c)
 {
 	struct pool *p = pool;
+	uint64_t     hearers = builders_of(c);
 
-	atomic_store(&c->refs, p->count);
 	for (uint32_t i = 0; i < p->count; i++)
-		commit_post(&p->at[i].loop, c);
+		if (c->outcome != GD_OK || loop_is_listening(&p->at[i].loop))
+			hearers |= UINT64_C(1) << i;
+	atomic_store(&c->refs, (unsigned)__builtin_popcountll(hearers));
+	for (uint32_t i = 0; i < p->count; i++)
+		if ((hearers >> i & 1) != 0)
+			commit_post(&p->at[i].loop, c);
 }
 
 void pool_on_full(void *pool, const struct gd_error *why)

@@ -17,6 +17,8 @@
 #define POOL_EXIT_DAMAGED 78 /* what is stored cannot be read: EX_CONFIG, as at the start */
 #define POOL_EXIT_LOST 74    /* a commit may or may not have landed: EX_IOERR */
 
+_Static_assert(POOL_LOOPS_MAX <= 64, "a commit's hearers are the bits of a word");
+
 struct semaphores;
 
 struct pool_slot {

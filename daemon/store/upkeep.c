@@ -23,6 +23,7 @@
 #define SLICE_CREDIT 512u   /* records or KiB written for one slice */
 #define COMMIT_CREDIT 8u    /* and for each commit, however small */
 #define SLICES_MAX 8u       /* in one transaction */
+#define SMALL_COMMIT_BYTES (256u << 10) /* a larger one takes long wherever it is written */
 #define NOTE_SYNC_NSEC GD_NSEC_PER_SEC
 
 static gd_nsec monotonic_now(void)
@@ -108,7 +109,7 @@ void upkeep_when_busy(struct store *s, uint64_t records, size_t bytes)
 		s->checkpoint_at = WAL_BUSY_BYTES / WAL_FRAME_BYTES;
 	if (s->failure.code == GD_OK && s->db.wal_pages >= s->checkpoint_at)
 		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
-	else
+	else if (bytes <= SMALL_COMMIT_BYTES)
 		wal_room_make(s);
 }
 
