@@ -66,9 +66,9 @@ GD_NODISCARD enum gd_err rpc_request_at(const struct rpc_message *m, uint32_t in
 /* --- reading parameters --- */
 
 struct rpc_params {
-	const json_t   *object; /* borrowed; NULL: none were given, or they are no object */
-	const char     *known[RPC_PARAMS_MAX]; /* names that were asked for; borrowed */
-	uint32_t        known_count;
+	const json_t *object; /* borrowed; NULL: none were given, or they are no object */
+	const char   *known[RPC_PARAMS_MAX]; /* names that were asked for and are there; borrowed */
+	uint32_t      known_count;
 	struct gd_error fault;               /* the first one; code GD_OK while there is none */
 	char pointer[RPC_POINTER_BYTES_MAX]; /* its place, e.g. "/labels/2"; "" for all of params */
 };

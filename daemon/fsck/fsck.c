@@ -178,12 +178,15 @@ static void look_at_pages(struct fsck *f)
 /* A column of the newest version may be missing in an older one. */
 static void read_now(struct fsck *f, struct last_commit *now)
 {
+	int64_t       places = fsck_number(f, SCHEMA_COMMITS_PLACES);
 	sqlite3_stmt *ask;
 	struct text   uuid;
 
-	if (fsck_number(f, "SELECT count(*) FROM pragma_table_info('state')"
-	                   " WHERE name = 'commits'") != 0)
-		now->commits = (uint64_t)fsck_number(f, "SELECT commits FROM state");
+	f->state = places < 2 ? "state" : SQL_STATE_NOW;
+	if (places != 0)
+		now->commits =
+			(uint64_t)fsck_number(f, places < 2 ? "SELECT commits FROM state"
+		                                            : "SELECT commits FROM " SQL_STATE_NOW);
 	if (!fsck_ask(f, "SELECT uuid FROM state", &ask))
 		return;
 	if (fsck_row(f, ask)) {

@@ -3,6 +3,7 @@
 #include "daemon/store/chunk.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 struct walk {
 	uint64_t chunks;
@@ -82,8 +83,12 @@ static void look_for_first_events(struct fsck *f, uint64_t trimmed)
 void fsck_events(struct fsck *f)
 {
 	struct walk w = { 0 };
-	uint64_t    seq = (uint64_t)fsck_number(f, "SELECT seq FROM state");
 	uint64_t    trimmed = trimmed_seq(f);
+	uint64_t    seq;
+	char        sql[512];
+
+	(void)snprintf(sql, sizeof sql, "SELECT seq FROM %s", f->state);
+	seq = (uint64_t)fsck_number(f, sql);
 
 	walk_chunks(f, &w);
 	fsck_say(f, "events: %" PRIu64 " in %" PRIu64 " chunks, the newest seq is %" PRIu64,

@@ -7,13 +7,13 @@
 static void count_status(struct fsck *f, enum job_status status)
 {
 	const char *name = job_status_name(status);
-	char        sql[128];
+	char        sql[512];
 	int64_t     counted;
 	int64_t     noted;
 
 	(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM jobs WHERE status = %d", (int)status);
 	counted = fsck_number(f, sql);
-	(void)snprintf(sql, sizeof sql, "SELECT %s FROM state", name);
+	(void)snprintf(sql, sizeof sql, "SELECT %s FROM %s", name, f->state);
 	noted = fsck_number(f, sql);
 	fsck_say(f, "jobs %s: %" PRId64, name, counted);
 	if (counted != noted)
@@ -22,6 +22,7 @@ static void count_status(struct fsck *f, enum job_status status)
 
 static void count_jobs(struct fsck *f)
 {
+	char    sql[512];
 	int64_t unknown;
 
 	fsck_begin(f);
@@ -30,8 +31,10 @@ static void count_jobs(struct fsck *f)
 	unknown = fsck_number(f, "SELECT count(*) FROM jobs WHERE status NOT BETWEEN 0 AND 4");
 	if (unknown != 0)
 		fsck_problem(f, "%" PRId64 " jobs have a status that nobody knows", unknown);
-	if (fsck_number(f, "SELECT coalesce(max(id), 0) >= (SELECT next_job FROM state)"
-	                   " FROM jobs") != 0)
+	(void)snprintf(sql, sizeof sql,
+	               "SELECT coalesce(max(id), 0) >= (SELECT next_job FROM %s) FROM jobs",
+	               f->state);
+	if (fsck_number(f, sql) != 0)
 		fsck_problem(f, "the next job would get the id of one that is there");
 	fsck_end(f);
 }

@@ -16,6 +16,7 @@ struct fsck {
 	struct db        db;       /* open for reading, without prepared statements */
 	uint64_t         problems; /* all of them */
 	uint64_t         of_kind;  /* since fsck_begin() */
+	const char      *state;    /* where to ask for the numbers of the last commit */
 };
 
 /* One line of how things are. */

@@ -127,7 +127,7 @@ static inline bool       loop_is_listening(const struct loop *l)
 	return atomic_load(&l->listeners) != 0;
 }
 /* Remembers that `job` waits for ENGINE_NOW, which the next turn gives it. */
-void                     loop_want_now(struct loop *l, uint64_t job);
+void loop_want_now(struct loop *l, uint64_t job);
 
 /* False: its inbox is full, and the message stays with the caller. */
 bool loop_post(struct loop *l, struct inbox_msg *m);

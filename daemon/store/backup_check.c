@@ -48,7 +48,7 @@ static enum gd_err make_one_file(sqlite3 *link, struct gd_error *why)
 
 static enum gd_err check_rows(sqlite3 *link, struct gd_error *why)
 {
-	char        sql[128];
+	char        sql[512];
 	enum gd_err rc;
 
 	rc = make_one_file(link, why);
@@ -57,10 +57,10 @@ static enum gd_err check_rows(sqlite3 *link, struct gd_error *why)
 		            "the copy is damaged, and so the database may be: run gatherctl fsck",
 		            why);
 	for (int s = JOB_QUEUED; rc == GD_OK && s <= JOB_CANCELLED; s++) {
-		(void)snprintf(
-			sql, sizeof sql,
-			"SELECT count(*) = (SELECT %s FROM state) FROM jobs WHERE status = %d",
-			job_status_name((enum job_status)s), s);
+		(void)snprintf(sql, sizeof sql,
+		               "SELECT count(*) = (SELECT %s FROM " SQL_STATE_NOW ")"
+		               " FROM jobs WHERE status = %d",
+		               job_status_name((enum job_status)s), s);
 		rc = expect(
 			link, sql,
 			"the copy has not as many jobs as its state row says: run gatherctl fsck",

@@ -11,25 +11,12 @@ static enum gd_err run_plain(struct store *s, enum sql which, struct gd_error *w
 	return db_run(&s->db, &b, why);
 }
 
-static enum gd_err put_state(struct store *s, struct gd_error *why)
-{
-	struct state_row *row = &s->row;
-	struct bind       b = db_bind(&s->db, SQL_STATE_PUT);
-
-	row->commits++;
-	bind_u64(&b, row->next_job);
-	bind_u64(&b, row->seq);
-	for (int i = 0; i < STATUS_COUNT; i++)
-		bind_u64(&b, row->jobs[i]);
-	bind_u64(&b, row->commits);
-	return db_run(&s->db, &b, why);
-}
-
 static enum gd_err write_groups(struct store *s, void *ctx, struct gd_error *why)
 {
 	gd_nsec     latest = 0;
 	enum gd_err rc = GD_OK;
 
+	s->row.commits++;
 	for (struct store_group *g = ctx; rc == GD_OK && g != NULL; g = g->next) {
 		latest = g->latest > latest ? g->latest : latest;
 		rc = records_write(s, g, why);
@@ -37,12 +24,13 @@ static enum gd_err write_groups(struct store *s, void *ctx, struct gd_error *why
 	if (rc == GD_OK)
 		rc = clock_rows_reach(s, latest, why);
 	if (rc == GD_OK)
-		rc = event_rows_flush(s, why);
+		rc = event_rows_finish(s, why);
 	if (rc == GD_OK)
 		rc = event_rows_scrub(s, why);
-	if (rc == GD_OK)
-		rc = event_log_mark(s, why);
-	return rc == GD_OK ? expiry_flush(s, why) : rc;
+	s->tx.is_done = rc == GD_OK && state_may_wait(s);
+	if (s->tx.is_done)
+		s->row.unlisted++;
+	return rc == GD_OK ? event_log_mark(s, why) : rc;
 }
 
 static void transaction_reset(struct transaction *tx)
@@ -51,8 +39,8 @@ static void transaction_reset(struct transaction *tx)
 	job_map_clear(&tx->gone);
 	buf_clear(&tx->scrub);
 	chunk_clear(&tx->chunk);
-	buf_clear(&tx->ended.ids);
-	tx->ended.count = 0;
+	tx->has_now = false;
+	tx->is_done = false;
 }
 
 void transaction_close(struct transaction *tx)
@@ -61,7 +49,7 @@ void transaction_close(struct transaction *tx)
 	job_map_close(&tx->gone);
 	buf_close(&tx->scrub);
 	buf_close(&tx->again);
-	buf_close(&tx->ended.ids);
+	buf_close(&tx->ended_before.ids);
 	buf_close(&tx->leaving);
 	chunk_close(&tx->chunk);
 }
@@ -89,24 +77,29 @@ enum gd_err transaction_run(struct store *s, transaction_body *body, void *ctx,
 {
 	enum gd_err rc;
 
+	transaction_reset(&s->tx);
 	s->tx.before = s->row;
 	s->tx.horizon_before = s->clock.horizon;
-	transaction_reset(&s->tx);
+	if (expiry_copy(&s->tx.ended_before, &s->ended) != GD_OK)
+		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
 	rc = run_plain(s, SQL_BEGIN, why);
 	GD_FAILPOINT("store.begun");
 	if (rc == GD_OK)
 		rc = body(s, ctx, why);
-	if (rc == GD_OK)
-		rc = put_state(s, why);
+	if (rc == GD_OK && !s->tx.is_done)
+		rc = state_settle(s, why);
 	GD_FAILPOINT("store.written");
 	if (rc == GD_OK)
 		rc = run_plain(s, SQL_COMMIT, why);
 	GD_FAILPOINT("store.committed");
 	if (rc != GD_OK && sqlite3_get_autocommit(s->db.link) == 0)
 		(void)run_plain(s, SQL_ROLLBACK, NULL);
-	if (rc == GD_OK)
-		note_last_commit(s);
-	return rc;
+	if (rc != GD_OK)
+		return rc;
+	if (!s->tx.is_done)
+		s->is_behind = false;
+	note_last_commit(s);
+	return GD_OK;
 }
 
 /* As if the try had not been, so that the next one does all of it again and comes to the same
@@ -115,7 +108,10 @@ void transaction_forget(struct store *s)
 {
 	s->row = s->tx.before;
 	s->clock.horizon = s->tx.horizon_before;
-	(void)!retention_load(s, &s->failure);
+	if (expiry_copy(&s->ended, &s->tx.ended_before) != GD_OK)
+		(void)gd_fail(&s->failure, GD_NOMEM, "jobs: out of memory");
+	else
+		(void)!retention_load(s, &s->failure);
 }
 
 static void forget_try(struct store *s, struct store_group *groups)

@@ -3,23 +3,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum gd_err event_rows_flush(struct store *s, struct gd_error *why)
+static enum gd_err put_chunk(struct store *s, bool is_last, struct gd_error *why)
 {
 	struct chunk_writer *w = &s->tx.chunk;
-	struct bind          b;
+	struct bind          b = db_bind(&s->db, is_last ? SQL_CHUNK_PUT_LAST : SQL_CHUNK_PUT);
 	enum gd_err          rc;
 
-	if (chunk_is_empty(w))
-		return GD_OK;
-	b = db_bind(&s->db, SQL_CHUNK_PUT);
 	bind_u64(&b, w->first_seq);
 	bind_u64(&b, w->last_seq);
 	bind_blob(&b, w->bytes.at, w->bytes.bytes);
+	if (is_last) {
+		bind_u64(&b, s->row.next_job);
+		state_bind_counts(&b, &s->row);
+	}
 	rc = db_run(&s->db, &b, why);
 	if (s->retention.first_end == 0)
 		s->retention.first_end = w->last_seq;
 	chunk_clear(w);
 	return rc;
+}
+
+enum gd_err event_rows_finish(struct store *s, struct gd_error *why)
+{
+	if (chunk_is_empty(&s->tx.chunk))
+		return GD_OK;
+	s->tx.has_now = true;
+	return put_chunk(s, true, why);
 }
 
 /* The row that leads from a job to a chunk. The chunk with the job's first event needs none: it is
@@ -48,7 +57,7 @@ enum gd_err event_rows_add(struct store *s, struct event *e, struct job_note *no
 	enum gd_err          rc = GD_OK;
 
 	if (!chunk_has_room(w, e->body.bytes))
-		rc = event_rows_flush(s, why);
+		rc = put_chunk(s, false, why);
 	if (rc == GD_OK)
 		rc = point_to_chunk(s, e, note, why);
 	if (rc != GD_OK)

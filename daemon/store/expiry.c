@@ -1,8 +1,10 @@
 /*
  * expiry.c - jobs that have ended, by when they leave.
  *
- * A row of table `expiry` lists jobs that ended in one commit and asked for the same time. Its
- * `due` is that of the last of them, so that none leaves early. A job that was deleted meanwhile is
+ * A row of table `expiry` lists jobs that ended within a second and asked for the same time. Its
+ * `due` is that of the last of them, so that none leaves early. It is written when it is full, when
+ * another list begins, and with state_settle(); until then a start finds its jobs by their last
+ * events (state_row.c) and may list some of them twice. A job that was deleted meanwhile is
  * still in its list and passed over: an id is never given out twice.
  */
 #include "daemon/store/inside.h"
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #define LISTS_MAX 256               /* in one slice */
+#define LIST_SPAN GD_NSEC_PER_SEC   /* so much longer may a job stay than it asked for */
 #define DUE_MAX (GD_NSEC_NEVER - 1) /* no age ends it; a number may */
 
 /* --- lists --- */
@@ -22,9 +25,18 @@ static gd_nsec due_of(const struct store *s, const struct ended_list *l)
 	return age == 0 || l->ended > DUE_MAX - age ? DUE_MAX : l->ended + age;
 }
 
+/* Jobs that stand in no row yet are due as well. */
+static void note_due(struct store *s)
+{
+	gd_nsec due = due_of(s, &s->ended);
+
+	if (s->ended.count != 0 && due < s->retention.next_due)
+		s->retention.next_due = due;
+}
+
 enum gd_err expiry_flush(struct store *s, struct gd_error *why)
 {
-	struct ended_list *l = &s->tx.ended;
+	struct ended_list *l = &s->ended;
 	gd_nsec            due = due_of(s, l);
 	struct bind        b;
 	enum gd_err        rc;
@@ -47,18 +59,35 @@ enum gd_err expiry_flush(struct store *s, struct gd_error *why)
 enum gd_err expiry_add(struct store *s, uint64_t job, gd_nsec ended, gd_nsec retain,
                        struct gd_error *why)
 {
-	struct ended_list *l = &s->tx.ended;
+	struct ended_list *l = &s->ended;
+	gd_nsec            now = store_now(s);
 	enum gd_err        rc = GD_OK;
 
-	if (l->count == EXPIRY_LIST_MAX || (l->count != 0 && l->retain != retain))
+	if (l->count == EXPIRY_LIST_MAX || l->retain != retain || now < l->began ||
+	    now - l->began > LIST_SPAN)
 		rc = expiry_flush(s, why);
+	if (l->count == 0)
+		l->began = now;
 	if (l->count == 0 || ended > l->ended)
 		l->ended = ended;
 	l->retain = retain;
 	l->count++;
 	buf_add_u64(&l->ids, job);
 	buf_add_byte(&l->ids, ' ');
+	note_due(s);
 	return rc;
+}
+
+enum gd_err expiry_copy(struct ended_list *to, const struct ended_list *from)
+{
+	struct buf ids = to->ids;
+
+	buf_clear(&ids);
+	if (from->count != 0)
+		buf_add(&ids, from->ids.at, from->ids.bytes);
+	*to = *from;
+	to->ids = ids;
+	return ids.failed;
 }
 
 /* --- leaving --- */
@@ -120,7 +149,7 @@ static enum gd_err drop_listed(struct store *s, bool is_whole, const char **rest
 	enum gd_err rc = GD_OK;
 
 	*is_done = true;
-	while (is_whole || are_too_many(s)) {
+	while (is_whole || s->retention.is_too_large || are_too_many(s)) {
 		uint64_t job = strtoull(at, &end, 10);
 
 		if (end == at) {
@@ -128,6 +157,8 @@ static enum gd_err drop_listed(struct store *s, bool is_whole, const char **rest
 			break;
 		}
 		rc = drop_expired(s, job, is_done, why);
+		if (rc == GD_OK && s->retention.is_too_large)
+			rc = retention_measure(s, why); /* until it fits, and no further */
 		if (rc != GD_OK || !*is_done)
 			break;
 		at = end;
@@ -158,7 +189,7 @@ static enum gd_err drop_list(struct store *s, gd_nsec now, bool *goes_on, struct
 	*goes_on = rc == GD_OK && expiry_is_due(s, now);
 	if (!*goes_on)
 		return rc;
-	is_whole = s->retention.next_due <= now || s->retention.is_too_large;
+	is_whole = s->retention.next_due <= now;
 	rc = drop_listed(s, is_whole, &rest, goes_on, why);
 	return rc == GD_OK ? write_rest(s, id, rest, why) : rc;
 }
@@ -168,12 +199,10 @@ enum gd_err expiry_slice(struct store *s, gd_nsec now, struct gd_error *why)
 {
 	uint64_t    before = count_ended(s);
 	bool        goes_on = true;
-	enum gd_err rc = GD_OK;
+	enum gd_err rc = expiry_flush(s, why);
 
 	for (uint32_t i = 0; rc == GD_OK && goes_on && i < LISTS_MAX; i++) {
 		rc = drop_list(s, now, &goes_on, why);
-		if (rc == GD_OK && s->retention.is_too_large)
-			rc = retention_measure(s, why); /* until it fits, and no further */
 		if (before - count_ended(s) >= EXPIRY_LIST_MAX / 2)
 			break;
 	}
@@ -189,6 +218,7 @@ enum gd_err expiry_load(struct store *s, struct gd_error *why)
 	if (rc != GD_OK)
 		return rc;
 	s->retention.next_due = has_row ? row_i64(&b, 1) : GD_NSEC_NEVER;
+	note_due(s);
 	db_done(&b);
 	return GD_OK;
 }

@@ -27,18 +27,21 @@
 #define TRANSACTION_RECORDS_MAX 4096
 #define TRANSACTION_BYTES_MAX (8u << 20)
 
-/* The row of table `state`. */
+/* What there is, in few numbers. The row of table `state` has them, or the last chunk. */
 struct state_row {
 	uint64_t next_job;
 	uint64_t seq;
 	uint64_t jobs[STATUS_COUNT]; /* by status */
 	uint64_t commits;            /* groups of groups, ever */
+	uint64_t listed;             /* the ends of jobs up to this seq are listed in `expiry` */
+	uint32_t unlisted;           /* commits since then */
 };
 
-/* Jobs that ended in this transaction and leave at the same time: a row of table `expiry`. */
+/* Jobs that ended lately and leave at the same time: the next row of table `expiry`. */
 struct ended_list {
 	struct buf ids; /* decimal, a blank behind each */
 	uint32_t   count;
+	gd_nsec    began; /* when the first one was added */
 	gd_nsec    ended; /* of the last one */
 	gd_nsec    retain;
 };
@@ -50,10 +53,12 @@ struct transaction {
 	struct buf          scrub;   /* uint64_t: first seqs of the chunks that hold their events */
 	struct chunk_writer chunk;   /* events not yet written */
 	struct buf          again;   /* a chunk without the events that are gone */
-	struct ended_list   ended;   /* not yet written */
 	struct buf          leaving; /* the ids of one row of `expiry` */
 	struct state_row    before;  /* as it was before this one */
 	gd_nsec             horizon_before;
+	struct ended_list   ended_before;
+	bool                has_now; /* its last chunk says what is in s->row */
+	bool                is_done; /* and nothing else has to be written */
 };
 
 /* Ids whose RECORD_JOB was answered with an older job. Their builders may have sent more of them
@@ -98,11 +103,13 @@ struct store {
 	struct last_commit_file last;        /* what a start must at least find */
 	gd_nsec                 last_synced; /* monotonic */
 	struct transaction      tx;
+	struct ended_list       ended; /* not yet written, some of them for some commits */
 	struct voided           voided;
 	struct retention        retention;
 	gd_nsec (*now)(void *ctx);         /* the time on the scale of the records */
 	struct gd_error     failure;       /* code is not GD_OK: nothing more is written, ever */
 	uint32_t            checkpoint_at; /* WAL pages at which a busy writer checkpoints */
+	bool                is_behind;     /* the last end has left jobs that are not listed */
 	bool                has_freed;  /* rows were deleted since the file was last made smaller */
 	bool                has_shrunk; /* pages were given back, and the file is not cut yet */
 	uint64_t            semaphore_serial; /* of the last put since the start */
@@ -130,7 +137,7 @@ struct store_commit *group_commit(struct store_group *groups);
  * has happened, and the same commit may be tried again. After any other error the store has failed
  * for good. */
 void                     commit_groups(struct store *s, struct store_commit *c);
-/* The body and then the state row, as one transaction; one try. After an error nothing more may be
+/* The body and then, unless it has set tx.is_done, state_settle(), as one transaction; one try. After an error nothing more may be
  * written, but for one of db_is_without_room(): then transaction_forget() makes it as if nothing
  * had been tried. */
 typedef enum gd_err      transaction_body(struct store *s, void *ctx, struct gd_error *why);
@@ -138,6 +145,18 @@ GD_NODISCARD enum gd_err transaction_run(struct store *s, transaction_body *body
                                          struct gd_error *why);
 void                     transaction_forget(struct store *s);
 void                     transaction_close(struct transaction *tx);
+
+/* state_row.c: what each commit leaves behind in few numbers */
+GD_NODISCARD enum gd_err state_load(struct store *s, bool *is_clean, struct gd_error *why);
+GD_NODISCARD enum gd_err state_put(struct store *s, struct gd_error *why);
+void                     state_bind_counts(struct bind *b, const struct state_row *row);
+/* Whether a commit may end without state_settle(): its last chunk says all, and what a start would
+ * have to look at for the sake of `expiry` is little. */
+bool                     state_may_wait(const struct store *s);
+/* Inside a transaction, at its end: lists what has ended, and writes the row. */
+GD_NODISCARD enum gd_err state_settle(struct store *s, struct gd_error *why);
+/* The same as a transaction of its own, when something is left to be settled. */
+void                     state_settle_rest(struct store *s);
 
 /* records.c: one group, inside a transaction */
 GD_NODISCARD enum gd_err records_write(struct store *s, struct store_group *g,
@@ -157,6 +176,7 @@ GD_NODISCARD enum gd_err expiry_load(struct store *s, struct gd_error *why);
 GD_NODISCARD enum gd_err expiry_add(struct store *s, uint64_t job, gd_nsec ended, gd_nsec retain,
                                     struct gd_error *why);
 GD_NODISCARD enum gd_err expiry_flush(struct store *s, struct gd_error *why);
+enum gd_err              expiry_copy(struct ended_list *to, const struct ended_list *from);
 bool                     expiry_is_due(const struct store *s, gd_nsec now);
 /* Inside a transaction: the jobs of a few rows, fewer than two lists' full. */
 GD_NODISCARD enum gd_err expiry_slice(struct store *s, gd_nsec now, struct gd_error *why);
@@ -193,10 +213,11 @@ GD_NODISCARD enum gd_err clock_rows_reach(struct store *s, gd_nsec latest, struc
 GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,
                                             struct gd_error *why);
 
-/* event_rows.c: events into chunks, chunks into rows */
+/* event_rows.c: events into chunks, chunks into rows. The last one of a transaction also says what is
+ * in s->row, which must not change any more. */
 GD_NODISCARD enum gd_err event_rows_add(struct store *s, struct event *e, struct job_note *note,
                                         struct gd_error *why);
-GD_NODISCARD enum gd_err event_rows_flush(struct store *s, struct gd_error *why);
+GD_NODISCARD enum gd_err event_rows_finish(struct store *s, struct gd_error *why);
 /* Takes a job's events out at the end of this transaction; `seq` is that of its job.queued. */
 GD_NODISCARD enum gd_err event_rows_drop(struct store *s, uint64_t job, uint64_t seq,
                                          struct gd_error *why);
@@ -225,7 +246,8 @@ GD_NODISCARD enum gd_err rollback_accept(struct store *s, const struct last_comm
 /* upkeep.c: what is done when nothing else is */
 #define UPKEEP_QUIET_MSEC 30 /* this long without a commit is a quiet moment */
 #define WAL_FRAME_BYTES (4096u + 24u)
-#define WAL_BUSY_BYTES (32u << 20) /* of the log, not to be passed even when there is no such moment */
+#define WAL_BUSY_BYTES \
+	(32u << 20) /* of the log, not to be passed even when there is no such moment */
 bool                     upkeep_is_due(const struct store *s);
 void                     upkeep_when_idle(struct store *s);
 GD_NODISCARD enum gd_err upkeep_load(struct store *s, struct gd_error *why);

@@ -21,32 +21,6 @@ static enum gd_err make_database(const struct state_dir *dir, struct gd_error *w
 	return rc == GD_OK ? state_dir_bear(dir, why) : rc;
 }
 
-/* What the last start knew. *is_clean: it also ended in store_close(). */
-static enum gd_err load_state(struct store *s, bool *is_clean, struct gd_error *why)
-{
-	struct bind b = db_bind(&s->db, SQL_STATE_GET);
-	struct text uuid;
-	bool        has_row;
-	enum gd_err rc = db_step(&s->db, &b, &has_row, why);
-
-	if (rc != GD_OK)
-		return rc;
-	if (!has_row)
-		return gd_fail(why, GD_STORE, "%s lacks its state row; restore it from a backup",
-		               s->dir.database);
-	uuid = row_text(&b, 0);
-	if (uuid.bytes == STORE_UUID_CHARS)
-		memcpy(s->uuid, uuid.at, STORE_UUID_CHARS);
-	*is_clean = row_i64(&b, 1) != 0;
-	s->row.next_job = row_u64(&b, 2);
-	s->row.seq = row_u64(&b, 3);
-	for (int i = 0; i < STATUS_COUNT; i++)
-		s->row.jobs[i] = row_u64(&b, 4 + i);
-	s->row.commits = row_u64(&b, 4 + STATUS_COUNT);
-	db_done(&b);
-	return GD_OK;
-}
-
 /* A stop in the middle of things is when disks lose what they promised: then the structure of the
  * file is checked, which takes time in proportion to its size. */
 static enum gd_err check_pages(struct store *s, struct gd_error *why)
@@ -135,7 +109,7 @@ static enum gd_err use_database(struct store *s, bool accepts_rollback, struct g
 	if (rc == GD_OK)
 		rc = db_prepare(&s->db, why);
 	if (rc == GD_OK)
-		rc = load_state(s, &is_clean, why);
+		rc = state_load(s, &is_clean, why);
 	if (rc == GD_OK && !is_clean)
 		rc = check_pages(s, why);
 	if (rc == GD_OK)
@@ -211,13 +185,25 @@ free_store:
 	return rc;
 }
 
+static enum gd_err say_clean(struct store *s, void *ctx, struct gd_error *why)
+{
+	(void)ctx;
+	return mark_clean(s, true, why);
+}
+
+/* With everything listed, unless nobody has said yet how long things are kept. */
+static enum gd_err end_clean(struct store *s)
+{
+	return s->is_behind ? mark_clean(s, true, NULL) : transaction_run(s, say_clean, NULL, NULL);
+}
+
 void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
 	backup_drop(&s->backup, &s->dir);
 	/* After a failure nothing is written any more: what is true is found at the next start. */
-	if (s->failure.code == GD_OK && mark_clean(s, true, NULL) == GD_OK) {
+	if (s->failure.code == GD_OK && end_clean(s) == GD_OK) {
 		GD_FAILPOINT("store.marked_clean");
 		db_close_whole(&s->db);
 	} else {
@@ -228,6 +214,7 @@ void store_close(struct store *s)
 	last_commit_close(&s->last);
 	state_dir_close(&s->dir);
 	transaction_close(&s->tx);
+	buf_close(&s->ended.ids);
 	voided_close(&s->voided);
 	free(s->steps);
 	free(s);

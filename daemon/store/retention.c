@@ -72,6 +72,7 @@ static enum gd_err run_slices(struct store *s, void *ctx, struct gd_error *why)
 	gd_nsec         now = store_now(s);
 	enum gd_err     rc = GD_OK;
 
+	s->row.commits++;
 	for (uint32_t i = 0; rc == GD_OK && i < *slices && retention_is_due(s); i++) {
 		rc = event_log_mark(s, why);
 		if (rc == GD_OK && event_log_is_due(s, now))

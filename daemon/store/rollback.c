@@ -20,22 +20,22 @@ struct last_commit store_last_commit(const struct store *s)
 	return now;
 }
 
-/* The column is as old as the file beside it: a database without it is older than any note. */
+/* The columns are of other ages: `commits` in `state` is as old as the file beside it, and a database
+ * without it is older than any note. */
 static enum gd_err look(struct store *s, struct last_commit *now, struct gd_error *why)
 {
-	int64_t       has_column = 0;
+	static const char *const questions[] = {
+		"SELECT uuid, 0 FROM state",
+		"SELECT uuid, commits FROM state",
+		"SELECT uuid, now.commits FROM state, " SQL_STATE_NOW " AS now",
+	};
+	int64_t       places = 0;
 	sqlite3_stmt *ask;
-	enum gd_err   rc = db_number(&s->db,
-	                             "SELECT count(*) FROM pragma_table_info('state')"
-	                               " WHERE name = 'commits'",
-	                             &has_column, why);
+	enum gd_err   rc = db_number(&s->db, SCHEMA_COMMITS_PLACES, &places, why);
 
 	if (rc != GD_OK)
 		return rc;
-	if (sqlite3_prepare_v2(s->db.link,
-	                       has_column != 0 ? "SELECT uuid, commits FROM state"
-	                                       : "SELECT uuid, 0 FROM state",
-	                       -1, &ask, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db.link, questions[places], -1, &ask, NULL) != SQLITE_OK)
 		return db_fail(&s->db, why, s->dir.database);
 	if (sqlite3_step(ask) == SQLITE_ROW) {
 		now->commits = (uint64_t)sqlite3_column_int64(ask, 1);
@@ -79,12 +79,15 @@ enum gd_err rollback_check(struct store *s, bool is_accepted, struct last_commit
 enum gd_err rollback_accept(struct store *s, const struct last_commit *last, struct gd_error *why)
 {
 	struct bind b = db_bind(&s->db, SQL_STATE_UUID);
+	enum gd_err rc;
 
 	schema_new_uuid(s->uuid);
 	if (last->next_job > s->row.next_job)
 		s->row.next_job = last->next_job;
 	s->row.next_job += ROLLBACK_JOB_IDS;
+	rc = state_put(s, why); /* from now on it counts, not what the last chunk says */
+	if (rc != GD_OK)
+		return rc;
 	bind_text(&b, (struct text){ s->uuid, STORE_UUID_CHARS });
-	bind_u64(&b, s->row.next_job);
 	return db_run(&s->db, &b, why);
 }

@@ -12,6 +12,12 @@
 
 #define SCHEMA_APPLICATION_ID 0x67746864 /* "gthd" */
 
+/* In how many places commits are counted: 0 in the oldest files, then 1 in `state`, and 2 where
+ * SQL_STATE_NOW can be asked. */
+#define SCHEMA_COMMITS_PLACES                                                             \
+	"SELECT (SELECT count(*) FROM pragma_table_info('state') WHERE name = 'commits')" \
+	" + (SELECT count(*) FROM pragma_table_info('event_chunks') WHERE name = 'commits')"
+
 #define SCHEMA_UUID_BYTES 37 /* with its NUL */
 
 int schema_version(void); /* the newest that this program knows */

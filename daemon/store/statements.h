@@ -9,6 +9,13 @@
 
 #define SQL_JOB_HEAD \
 	"id, status, loop, submitted, started, ended, seq, end_seq, owner, key, title, labels"
+#define SQL_STATE_COUNTS "queued, running, completed, failed, cancelled, commits"
+/* The columns of the row in `state` that each commit changes, as they are now: from there or from
+ * the last chunk, whichever is newer. In place of a table. */
+#define SQL_STATE_NOW                                                                  \
+	"(SELECT 0 AS place, next_job, seq, " SQL_STATE_COUNTS " FROM state UNION ALL" \
+	" SELECT * FROM (SELECT 1, next_job, last_seq, " SQL_STATE_COUNTS              \
+	" FROM event_chunks ORDER BY first_seq DESC LIMIT 1) ORDER BY commits DESC, place LIMIT 1)"
 #define SQL_SCAN_HEAD "j.id, j.status, j.submitted, j.owner, j.title"
 
 /* X(symbol, text) */
@@ -16,12 +23,14 @@
 	X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                            \
 	X(SQL_COMMIT, "COMMIT")                                                                    \
 	X(SQL_ROLLBACK, "ROLLBACK")                                                                \
-	X(SQL_STATE_GET, "SELECT uuid, is_clean, next_job, seq, queued, running, completed,"       \
-	                 " failed, cancelled, commits FROM state")                                 \
+	X(SQL_STATE_GET, "SELECT uuid, is_clean, listed, now.next_job, now.seq, now.queued,"       \
+	                 " now.running, now.completed, now.failed, now.cancelled, now.commits"     \
+	                 " FROM state, " SQL_STATE_NOW " AS now")                                  \
 	X(SQL_STATE_PUT, "UPDATE state SET next_job = ?1, seq = ?2, queued = ?3, running = ?4,"    \
-	                 " completed = ?5, failed = ?6, cancelled = ?7, commits = ?8")             \
+	                 " completed = ?5, failed = ?6, cancelled = ?7, commits = ?8,"             \
+	                 " listed = ?9")                                                           \
 	X(SQL_STATE_CLEAN, "UPDATE state SET is_clean = ?1")                                       \
-	X(SQL_STATE_UUID, "UPDATE state SET uuid = ?1, next_job = ?2")                             \
+	X(SQL_STATE_UUID, "UPDATE state SET uuid = ?1")                                            \
 	/* jobs */                                                                                 \
 	X(SQL_KEY_TAKE, "INSERT INTO job_keys (owner, key, job) VALUES (?1, ?2, ?3)"               \
 	                " ON CONFLICT DO NOTHING")                                                 \
@@ -37,6 +46,7 @@
 	               " error = ?7 WHERE id = ?1 AND status = ?2 RETURNING retain")               \
 	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels, end_seq FROM jobs"             \
 	                   " WHERE id = ?1")                                                       \
+	X(SQL_JOB_ENDED, "SELECT ended, retain FROM jobs WHERE id = ?1 AND status >= 2")           \
 	X(SQL_JOB_DROP, "DELETE FROM jobs WHERE id = ?1")                                          \
 	X(SQL_LABELS_PUT, "INSERT OR IGNORE INTO job_labels (label, job)"                          \
 	                  " SELECT value, ?1 FROM json_each(?2)")                                  \
@@ -52,6 +62,10 @@
 	/* events */                                                                               \
 	X(SQL_CHUNK_PUT, "INSERT INTO event_chunks (first_seq, last_seq, body)"                    \
 	                 " VALUES (?1, ?2, ?3)")                                                   \
+	X(SQL_CHUNK_PUT_LAST,                                                                      \
+	  "INSERT INTO event_chunks (first_seq, last_seq, body, next_job, " SQL_STATE_COUNTS       \
+	  ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"                                          \
+	  " ?10)")                                                                                 \
 	X(SQL_CHUNK_SET, "UPDATE event_chunks SET body = ?2 WHERE first_seq = ?1")                 \
 	X(SQL_CHUNK_DROP, "DELETE FROM event_chunks WHERE first_seq = ?1")                         \
 	X(SQL_CHUNK_AT, "SELECT first_seq, last_seq, body FROM event_chunks"                       \

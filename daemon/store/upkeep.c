@@ -15,15 +15,15 @@
 
 #include <time.h>
 
-#define WAL_IDLE_BYTES (4u << 20)  /* worth a checkpoint when nothing is queued */
-#define WAL_FILE_MAX (64u << 20)   /* a larger file is cut */
-#define FREE_PAGES_MIN 1024        /* fewer are left for the next rows */
+#define WAL_IDLE_BYTES (4u << 20) /* worth a checkpoint when nothing is queued */
+#define WAL_FILE_MAX (64u << 20)  /* a larger file is cut */
+#define FREE_PAGES_MIN 1024       /* fewer are left for the next rows */
 
-#define IDLE_WAIT_MSEC 1000 /* then the heartbeat shows that we live */
-#define SLICE_CREDIT 512u   /* records or KiB written for one slice */
-#define COMMIT_CREDIT 8u    /* and for each commit, however small */
-#define SLICES_MAX 8u       /* in one transaction */
-#define SMALL_COMMIT_BYTES (256u << 10) /* a larger one takes long wherever it is written */
+#define IDLE_WAIT_MSEC 1000            /* then the heartbeat shows that we live */
+#define SLICE_CREDIT 512u              /* records or KiB written for one slice */
+#define COMMIT_CREDIT 8u               /* and for each commit, however small */
+#define SLICES_MAX 8u                  /* in one transaction */
+#define SMALL_COMMIT_BYTES (64u << 10) /* a larger one takes long wherever it is written */
 #define NOTE_SYNC_NSEC GD_NSEC_PER_SEC
 
 static gd_nsec monotonic_now(void)
@@ -48,8 +48,9 @@ void upkeep_sync_note(struct store *s)
 bool upkeep_is_due(const struct store *s)
 {
 	return s->failure.code == GD_OK &&
-	       (s->has_freed || s->db.wal_pages >= WAL_IDLE_BYTES / WAL_FRAME_BYTES ||
-	        retention_is_due(s) || note_is_due(s) || backup_is_forgotten(&s->backup));
+	       (s->is_behind || s->has_freed ||
+	        s->db.wal_pages >= WAL_IDLE_BYTES / WAL_FRAME_BYTES || retention_is_due(s) ||
+	        note_is_due(s) || backup_is_forgotten(&s->backup));
 }
 
 int64_t upkeep_wait_msec(const struct store *s)
@@ -149,6 +150,8 @@ void upkeep_when_idle(struct store *s)
 		backup_drop(&s->backup, &s->dir);
 	if (note_is_due(s))
 		upkeep_sync_note(s);
+	if (s->is_behind)
+		state_settle_rest(s);
 	if (retention_is_due(s))
 		retention_run(s, 1);
 	else if (s->has_freed)

@@ -161,7 +161,7 @@ def given_a_log_that_was_cut_after_a_crash_then_a_start_refuses_it():
     daemon.kill()
     wal = os.path.join(daemon.state, "gatherd.db-wal")
     whole = open(wal, "rb").read()
-    os.truncate(wal, len(whole) // 2)
+    os.truncate(wal, 20000)  # the file is longer than the log
     done = ctl("fsck", daemon.state)
     equal(done.returncode, 1, "exit code of fsck")
     true("were acknowledged" in done.stdout, done.stdout)

@@ -14,7 +14,7 @@ from harness import Daemon, equal, refused, run, test, true, until  # noqa: E402
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 ROOM = 2 << 20
-BIG = {"return": "x" * 30000}
+BIG = {"return": "x" * 200000}  # more than the log's file has room for
 
 
 class SmallDisk(Daemon):

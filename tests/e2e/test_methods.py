@@ -113,6 +113,18 @@ def given_a_loop_then_the_job_runs_there_whoever_submits_it():
 
 
 @test
+def given_a_job_on_another_loop_then_a_quiet_one_knows_how_far_the_log_has_come():
+    _, wires = both()
+    for wire in wires:
+        for number in range(len(wire.call("server.info")["loops"])):
+            done = wire.call("job.run", spec={"value": 1}, loop=number)["id"]
+            seq = wire.call("events.read", after=0, job=done)["events"][-1]["seq"]
+            for other in wires:
+                true(other.call("ping")["seq"] >= seq, "ping")
+                true(other.call("hello")["seq"] >= seq, "hello")
+
+
+@test
 def given_several_specs_then_each_has_its_own_answer():
     _, wires = both()
     for wire in wires:

@@ -1,5 +1,7 @@
 #include "tests/lib/store_fixture.h"
 
+#include "daemon/store/audit.h"
+
 /* cmocka.h wants these first. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -323,6 +325,16 @@ char *fixture_read_file(const struct fixture *f, const char *name, size_t *count
 	assert_int_equal(read(fd, bytes, *count), st.st_size);
 	(void)close(fd);
 	return bytes;
+}
+
+void fixture_cut_log(const struct fixture *f)
+{
+	struct audit_report report;
+	char                path[512];
+
+	fixture_path(f, "gatherd.db-wal", path);
+	assert_int_equal(audit_read(path, &report, NULL), GD_OK);
+	assert_int_equal(truncate(path, (off_t)report.good_bytes), 0);
 }
 
 bool fixture_is_file(const struct fixture *f, const char *name)

@@ -68,6 +68,8 @@ struct store_read *fixture_read_events(struct fixture *f, uint64_t after, uint32
 /* Files in the state directory. What is read is to be freed. */
 void fixture_write_file(const struct fixture *f, const char *name, const void *bytes, size_t count);
 char *fixture_read_file(const struct fixture *f, const char *name, size_t *count);
+/* Cuts off what stands behind the last whole commit in the log's file. */
+void  fixture_cut_log(const struct fixture *f);
 bool  fixture_is_file(const struct fixture *f, const char *name);
 /* The store must refuse to open with GD_STORE and words that hold `words`, and leave the database
  * byte for byte as it was. */

@@ -1,3 +1,4 @@
+#include "daemon/store/statements.h"
 #include "proto/base/sum.h"
 #include "tests/lib/store_fixture.h"
 
@@ -188,7 +189,8 @@ static void given_commits_meanwhile_when_backed_up_then_they_are_in_it_as_a_whol
 	assert_in_range(number_in(f, "copy", "SELECT count(*) FROM jobs WHERE id >= 100"),
 	                during - 1, during);
 	assert_int_equal(
-		number_in(f, "copy", "SELECT completed = (SELECT count(*) FROM jobs) FROM state"),
+		number_in(f, "copy",
+	                  "SELECT completed = (SELECT count(*) FROM jobs) FROM " SQL_STATE_NOW),
 		1);
 	assert_int_equal(
 		number_in(f, "copy", "SELECT integrity_check = 'ok' FROM pragma_integrity_check"),

@@ -285,6 +285,7 @@ static void given_a_log_that_was_cut_when_checked_then_what_is_missing_is_told(v
 	char           *bytes;
 
 	fill_and_crash(f);
+	fixture_cut_log(f);
 	bytes = fixture_read_file(f, "gatherd.db-wal", &count);
 	fixture_write_file(f, "gatherd.db-wal", bytes, count - 4000);
 	free(bytes);

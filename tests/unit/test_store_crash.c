@@ -206,6 +206,7 @@ static void given_a_log_cut_at_any_place_when_accepted_then_whole_commits_are_th
 
 	crash_after_commits(f, 1, 5);
 	f->accepts_rollback = true;
+	fixture_cut_log(f);
 	bytes = fixture_read_file(f, "gatherd.db-wal", &count);
 
 	for (size_t left = count; left > 1500; left -= 1500) {
@@ -233,6 +234,7 @@ static void given_a_torn_last_commit_when_accepted_then_the_ones_before_it_are_t
 	char           *bytes;
 
 	crash_after_commits(f, 1, 10);
+	fixture_cut_log(f);
 	bytes = fixture_read_file(f, "gatherd.db-wal", &count);
 	memset(bytes + count - 512, 0x5a, 512);
 	fixture_write_file(f, "gatherd.db-wal", bytes, count);
@@ -249,6 +251,7 @@ static void given_a_flipped_bit_in_the_last_commit_when_opened_then_it_is_refuse
 	size_t          count;
 
 	crash_after_commits(f, 1, 10);
+	fixture_cut_log(f);
 	free(fixture_read_file(f, "gatherd.db-wal", &count));
 	flip(f, count - 100);
 

@@ -135,6 +135,30 @@ static void given_deleted_jobs_when_idle_then_the_database_gets_smaller(void **s
 	assert_true(state_dir_bytes(f->store->dir.database) < before / 2);
 }
 
+/* A commit that appends takes twice as long to sync. */
+static void given_small_commits_when_the_log_grows_then_its_file_is_ahead_of_it(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_group *g;
+	uint64_t            file_bytes = 0;
+	uint32_t            appended = 0;
+
+	open_only(f);
+	for (uint64_t id = 1; id <= 200; id++) {
+		g = store_group_new(0);
+		(void)fixture_add_whole_job(g, id, JOB_COMPLETED);
+		commit_here(f, g);
+		appended += state_dir_bytes(f->store->dir.wal) != file_bytes;
+		upkeep_when_busy(f->store, 3, 1000);
+		file_bytes = state_dir_bytes(f->store->dir.wal);
+	}
+
+	assert_int_equal(appended, 1); /* the first one */
+	assert_in_range(file_bytes, f->store->db.wal_pages * WAL_FRAME_BYTES, 8 * MIB);
+	fixture_reopen(f);
+	assert_int_equal(store_next_job_id(f->store), 201);
+}
+
 #define UPKEEP_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -145,6 +169,7 @@ int main(void)
 		UPKEEP_TEST(
 			given_a_writer_that_is_never_idle_when_it_goes_on_then_the_log_has_a_bound),
 		UPKEEP_TEST(given_a_very_large_log_when_idle_then_its_file_is_cut),
+		UPKEEP_TEST(given_small_commits_when_the_log_grows_then_its_file_is_ahead_of_it),
 		UPKEEP_TEST(given_deleted_jobs_when_idle_then_the_database_gets_smaller),
 	};
 
