@@ -54,11 +54,13 @@ static void fault_at(struct rpc_params *p, const char *name, int64_t index, cons
 	}
 }
 
-/* Notes that `name` is known; its value, or NULL when it is absent or null. */
+/* Notes that `name` is known, if it is there; its value, or NULL when it is absent or null. */
 static const json_t *look_up(struct rpc_params *p, const char *name)
 {
 	const json_t *value = json_object_get(p->object, name);
 
+	if (value == NULL)
+		return NULL;
 	for (uint32_t i = 0; i < p->known_count; i++) {
 		if (strcmp(p->known[i], name) == 0)
 			return json_is_null(value) ? NULL : value;

@@ -18,13 +18,21 @@ static bool is_header(const struct place *at, const char *key)
 	return at->up == NULL && header_has_key(key);
 }
 
-static void list_op(struct found *f, const char *name)
+static void list(struct found *f, const char *text)
 {
 	size_t used = strlen(f->listed);
+	size_t bytes = strlen(text);
+	size_t room = sizeof f->listed - 1 - used;
 
-	(void)snprintf(f->listed + used, sizeof f->listed - used, "%s%s", f->ops == 0 ? "" : ", ",
-	               name);
-	f->ops++;
+	memcpy(f->listed + used, text, bytes < room ? bytes : room);
+}
+
+/* Every node comes by here: no printf(). */
+static void list_op(struct found *f, const char *name)
+{
+	if (f->ops++ != 0)
+		list(f, ", ");
+	list(f, name);
 }
 
 uint64_t parts_options(const json_t *json)

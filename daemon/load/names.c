@@ -17,13 +17,24 @@ struct symbol {
 	uint32_t    mark;
 };
 
+/* Nobody sees it, so one for each thread is enough: to ask the kernel costs more than a small job.
+ * It has always given this much since it came up; without it nothing is loaded. */
+static bool get_seed(struct names *n)
+{
+	static _Thread_local uint64_t seed;
+	static _Thread_local bool     has_seed;
+
+	if (!has_seed)
+		has_seed = getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed;
+	n->seed = seed;
+	return has_seed;
+}
+
 void names_init(struct names *n)
 {
 	*n = (struct names){ .cell_count = FIRST_CELLS };
 	n->cell = calloc(FIRST_CELLS, sizeof *n->cell);
-	/* The kernel has always given this much since it came up; without it nothing is loaded. */
-	n->failed = n->cell == NULL ||
-	            getrandom(&n->seed, sizeof n->seed, 0) != (ssize_t)sizeof n->seed;
+	n->failed = n->cell == NULL || !get_seed(n);
 }
 
 void names_close(struct names *n)

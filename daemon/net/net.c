@@ -187,6 +187,7 @@ static void close_desk(struct desk *d)
 	}
 	on_turn_end(d);
 	watches_close(&d->watches);
+	buf_close(&d->spare_in);
 	buf_close(&d->trash);
 	buf_close(&d->spec_text);
 	if (d->sweep != NULL)

@@ -47,6 +47,7 @@ struct desk {
 	uint64_t       seq;     /* of the last event it has heard of, while it listens */
 	struct event  *sweep;   /* once a second while somebody has a deadline */
 	bool           is_sweeping;
+	struct buf     spare_in;  /* for the next peer that reads; owned */
 	struct buf     trash;     /* replies to those who have gone */
 	struct buf     spec_text; /* for one spec at a time */
 };

@@ -124,6 +124,30 @@ static bool act_on(struct peer *p, enum frame_result found)
 	CHECK_NEVER("act_on: unknown result");
 }
 
+/* Most reads bring whole messages: one buffer goes round among those who read, and none waits for
+ * its next message with memory in its hands. */
+static void put_in_away(struct peer *p)
+{
+	struct buf *spare = &p->desk->spare_in;
+
+	if (spare->at != NULL || p->in.room > READ_BYTES) {
+		buf_close(&p->in);
+		return;
+	}
+	*spare = p->in;
+	buf_clear(spare);
+	p->in = (struct buf){ 0 };
+}
+
+static char *room_to_read(struct peer *p)
+{
+	if (p->in.at == NULL) {
+		p->in = p->desk->spare_in;
+		p->desk->spare_in = (struct buf){ 0 };
+	}
+	return buf_reserve(&p->in, READ_BYTES);
+}
+
 static void forget_taken(struct peer *p)
 {
 	size_t keep_from = p->scanned - (p->is_under_way ? p->scanner.bytes : 0);
@@ -131,7 +155,7 @@ static void forget_taken(struct peer *p)
 	p->in.bytes -= keep_from;
 	p->scanned -= keep_from;
 	if (p->in.bytes == 0)
-		buf_close(&p->in);
+		put_in_away(p);
 	else if (keep_from != 0)
 		memmove(p->in.at, p->in.at + keep_from, p->in.bytes);
 }
@@ -212,7 +236,7 @@ static void take_eof(struct peer *p)
 static void read_more(struct peer *p)
 {
 	for (uint32_t i = 0; i < READS_PER_TURN && p->is_reading; i++) {
-		char   *to = buf_reserve(&p->in, READ_BYTES);
+		char   *to = room_to_read(p);
 		ssize_t got;
 
 		if (to == NULL) {
@@ -224,7 +248,7 @@ static void read_more(struct peer *p)
 			if (errno != EAGAIN && errno != EINTR)
 				peer_die(p);
 			else if (p->in.bytes == 0)
-				buf_close(&p->in);
+				put_in_away(p);
 			return;
 		}
 		if (got == 0) {
