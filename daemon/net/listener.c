@@ -15,6 +15,11 @@
 #define ACCEPTS_PER_TURN 64
 #define REST_USEC 100000
 
+/* A TCP peer that has gone without a word is found after about two minutes. */
+#define TCP_IDLE_SECONDS 60
+#define TCP_PROBE_SECONDS 15
+#define TCP_PROBES 4
+
 struct listener {
 	struct listeners *all;
 	int               fd;
@@ -85,12 +90,27 @@ static void on_rest_end(evutil_socket_t fd, short what, void *ctx)
 			rest(s);
 }
 
+/* Over TCP the end of what a peer sends is not its end, and one that is gone altogether is silent.
+ * So the kernel asks now and then; a stream without events would keep its connection for ever. */
+static void set_up_tcp(int fd)
+{
+	const int yes = 1;
+	const int idle = TCP_IDLE_SECONDS;
+	const int between = TCP_PROBE_SECONDS;
+	const int probes = TCP_PROBES;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
 static void hand_over(struct listener *from, int fd)
 {
 	struct listeners *s = from->all;
 	struct net       *n = s->net;
 	struct arrival   *a = calloc(1, sizeof *a);
-	const int         yes = 1;
 	struct gd_error   why;
 
 	/* Counted from here on; peer.c counts down. */
@@ -105,7 +125,7 @@ static void hand_over(struct listener *from, int fd)
 		goto refuse;
 	}
 	if (from->is_tcp)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+		set_up_tcp(fd);
 	a->fd = fd;
 	a->msg.run = take_arrival;
 	a->desk = &n->at[s->next_loop];

@@ -17,9 +17,8 @@ struct cancel_row {
 	struct cancel_set *set;
 	uint64_t           id;
 	enum job_status    status;
-	bool               is_found;
-	bool               is_accepted;
-	bool               is_cut; /* the daemon stopped before it could be asked for */
+	enum gd_err error; /* GD_NOT_FOUND; GD_UNAVAILABLE: the daemon stops, nothing was stored */
+	bool        is_accepted;
 	/* On its way to the job's loop, to the disk, and back: */
 	struct inbox_msg   msg;
 	struct outbox_item item;
@@ -40,31 +39,37 @@ struct cancel_set {
 static void write_row(struct buf *b, const struct cancel_row *row)
 {
 	buf_addf(b, "{\"id\":%llu,", (unsigned long long)row->id);
-	if (!row->is_found)
-		buf_add_text(b, "\"error\":{\"type\":\"NotFound\"}}");
-	else if (row->is_cut)
-		buf_add_text(b, "\"error\":{\"type\":\"Unavailable\"}}");
+	if (row->error != GD_OK)
+		buf_addf(b, "\"error\":{\"type\":\"%s\"}}", gd_err_name(row->error));
 	else
 		buf_addf(b, "\"status\":\"%s\",\"accepted\":%s}", job_status_name(row->status),
 		         row->is_accepted ? "true" : "false");
 }
 
+/* A job that cannot be touched, by the only one who asked for it. */
+static void refuse(struct request *r, uint64_t id, enum gd_err error)
+{
+	struct gd_error why;
+
+	if (error == GD_NOT_FOUND) {
+		reply_not_found(r, id);
+		return;
+	}
+	(void)gd_fail(&why, error,
+	              error == GD_UNAVAILABLE ? "the daemon is stopping"
+	                                      : "the job cannot be read");
+	reply_why(r, &why);
+}
+
 static void answer_set(struct cancel_set *set)
 {
 	struct request *r = set->request;
-	struct gd_error why;
 	struct buf     *b;
 
 	if (set->waiting != 0)
 		return;
-	if (set->is_single && !set->at[0].is_found) {
-		reply_not_found(r, set->at[0].id);
-		free(set);
-		return;
-	}
-	if (set->is_single && set->at[0].is_cut) {
-		(void)gd_fail(&why, GD_UNAVAILABLE, "the daemon is stopping");
-		reply_why(r, &why);
+	if (set->is_single && set->at[0].error != GD_OK) {
+		refuse(r, set->at[0].id, set->at[0].error);
 		free(set);
 		return;
 	}
@@ -100,16 +105,44 @@ static struct cancel_row *row_of_msg(struct inbox_msg *m)
 	return (struct cancel_row *)(void *)((char *)m - offsetof(struct cancel_row, msg));
 }
 
+static void take_end(struct loop *l, struct loop_read *read, void *ctx)
+{
+	struct cancel_row *row = ctx;
+
+	(void)l;
+	row->error = read->read.outcome;
+	if (row->error == GD_OK)
+		row->status = read->read.jobs[0].status;
+	store_read_free(&read->read);
+	row_done(row);
+}
+
+/* A job that ended while the cancel was on its way: its end, durable by now, is what is told. */
+static void tell_row(struct cancel_row *row)
+{
+	struct loop_read *read;
+
+	if (row->error != GD_OK || row->is_accepted) {
+		row_done(row);
+	} else if ((read = loop_read_new(READ_JOB)) == NULL) {
+		row->error = GD_NOMEM;
+		row_done(row);
+	} else {
+		read->read.job = row->id;
+		loop_read_start(row->set->desk->loop, read, take_end, row);
+	}
+}
+
 static void take_row_back(struct loop *l, struct inbox_msg *m)
 {
 	(void)l;
-	row_done(row_of_msg(m));
+	tell_row(row_of_msg(m));
 }
 
 static void send_row_back(struct loop *l, struct cancel_row *row)
 {
 	if (l == row->set->desk->loop) {
-		row_done(row);
+		tell_row(row);
 		return;
 	}
 	row->msg.run = take_row_back;
@@ -121,9 +154,11 @@ static void release_row(struct loop *l, struct outbox_item *item, enum gd_err ou
 	struct cancel_row *row =
 		(struct cancel_row *)(void *)((char *)item - offsetof(struct cancel_row, item));
 
-	if (outcome == GD_OK)
-		send_row_back(l, row);
-	/* Otherwise the desk answers everybody that nobody knows, and the process ends. */
+	if (outcome == GD_DURABILITY_UNKNOWN)
+		return; /* the desk answers everybody, and the process ends */
+	if (outcome != GD_OK)
+		row->error = outcome;
+	send_row_back(l, row);
 }
 
 /* On the job's loop. */
@@ -137,7 +172,11 @@ static void take_row(struct loop *l, struct inbox_msg *m)
 
 	if (recover_defers(l, row->id, m))
 		return;
-	row->is_cut = recover_was_cut(l, row->id);
+	if (recover_was_cut(l, row->id)) {
+		row->error = GD_UNAVAILABLE;
+		send_row_back(l, row);
+		return;
+	}
 	row->is_accepted = inputs_cancel(l, row->id, reason, &is_ended, &status);
 	if (row->is_accepted && is_ended)
 		row->status = status;
@@ -168,13 +207,14 @@ static void take_job(struct loop *l, struct loop_read *read, void *ctx)
 	const struct store_job *job = read->read.jobs;
 
 	(void)l;
-	row->is_found =
-		read->read.outcome == GD_OK &&
-		request_may(row->set->request, job->owner, AUTH_CANCEL_OWN, AUTH_CANCEL_ANY);
-	if (row->is_found)
+	row->error = read->read.outcome;
+	if (row->error == GD_OK &&
+	    !request_may(row->set->request, job->owner, AUTH_CANCEL_OWN, AUTH_CANCEL_ANY))
+		row->error = GD_NOT_FOUND;
+	if (row->error == GD_OK)
 		row->status = job->status;
 	store_read_free(&read->read);
-	if (row->is_found && !job_status_is_final(row->status))
+	if (row->error == GD_OK && !job_status_is_final(row->status))
 		ask_loop(row);
 	else
 		row_done(row);
@@ -272,7 +312,6 @@ static void take_labelled(struct loop *l, struct loop_read *read, void *ctx)
 		for (uint32_t i = 0; i < set->count; i++) {
 			set->at[i].id = read->read.jobs[i].id;
 			set->at[i].status = read->read.jobs[i].status;
-			set->at[i].is_found = true;
 			ask_loop(&set->at[i]);
 		}
 		set->waiting--;
@@ -356,10 +395,10 @@ static void release_delete(struct loop *l, struct outbox_item *item, enum gd_err
 		(struct deletion *)(void *)((char *)item - offsetof(struct deletion, item));
 
 	(void)l;
-	if (outcome != GD_OK)
+	if (outcome == GD_DURABILITY_UNKNOWN)
 		return; /* the desk answers everybody, and the process ends */
-	if (del->record->outcome == GD_NOT_FOUND) {
-		reply_not_found(del->request, del->job);
+	if (outcome != GD_OK || del->record->outcome == GD_NOT_FOUND) {
+		refuse(del->request, del->job, outcome != GD_OK ? outcome : GD_NOT_FOUND);
 	} else if (del->record->outcome != GD_OK) {
 		reply_error(del->request, GD_CONFLICT, "the job has not ended; cancel it first",
 		            "\"why\":\"not ended\"");
@@ -372,16 +411,17 @@ static void release_delete(struct loop *l, struct outbox_item *item, enum gd_err
 
 static void take_doomed(struct loop *l, struct loop_read *read, void *ctx)
 {
-	struct deletion *del = ctx;
-	bool             is_found =
-		read->read.outcome == GD_OK && request_may(del->request, read->read.jobs[0].owner,
-	                                                   AUTH_CANCEL_OWN, AUTH_CANCEL_ANY);
+	struct deletion    *del = ctx;
+	enum gd_err         error = read->read.outcome;
 	struct store_group *g;
 	struct record      *record;
 
+	if (error == GD_OK &&
+	    !request_may(del->request, read->read.jobs[0].owner, AUTH_CANCEL_OWN, AUTH_CANCEL_ANY))
+		error = GD_NOT_FOUND;
 	store_read_free(&read->read);
-	if (!is_found) {
-		reply_not_found(del->request, del->job);
+	if (error != GD_OK) {
+		refuse(del->request, del->job, error);
 		free(del);
 		return;
 	}

@@ -124,8 +124,15 @@ static void send_back(struct loop *l, struct look *look)
 
 static void release_look(struct loop *l, struct outbox_item *item, enum gd_err outcome)
 {
-	if (outcome == GD_OK) /* otherwise the desk answers everybody, and the process ends */
-		send_back(l, (struct look *)(void *)((char *)item - offsetof(struct look, item)));
+	struct look *look = (struct look *)(void *)((char *)item - offsetof(struct look, item));
+
+	if (outcome == GD_DURABILITY_UNKNOWN)
+		return;         /* the desk answers everybody, and the process ends */
+	if (outcome != GD_OK) { /* what it has come to will not be; its row is what is durable */
+		look->is_live = false;
+		buf_clear(&look->stack);
+	}
+	send_back(l, look);
 }
 
 /* What a job has come to is told when that is durable, like everything else. */

@@ -101,10 +101,16 @@ static void release_put(struct loop *l, struct outbox_item *item, enum gd_err ou
 	const struct put      *put = (struct put *)(void *)item;
 	const struct record   *r = put->record;
 	struct semaphore_state state;
+	struct gd_error        why;
 
 	_Static_assert(offsetof(struct put, item) == 0, "a put begins with its item");
-	if (outcome != GD_OK)
+	if (outcome == GD_DURABILITY_UNKNOWN)
 		return; /* the desk answers everybody, and the process ends */
+	if (outcome != GD_OK) {
+		(void)gd_fail(&why, outcome, "the daemon is stopping");
+		reply_why(put->request, &why);
+		return;
+	}
 	semaphores_put(l->pool->semaphores, r->u.semaphore.name, r->u.semaphore.permits,
 	               r->u.semaphore.serial, &state);
 	write_state(reply_begin(put->request), &state);

@@ -36,13 +36,20 @@ static void on_commit_end(void *ctx, const struct store_commit *c)
 	pollers_look(d);
 }
 
+/* Whoever waits is told so, once: what comes back for it later is for nobody. */
+static void end_in_doubt(struct peer *p)
+{
+	requests_durability_unknown(p);
+	peer_die(p);
+}
+
 static void on_durability_unknown(void *ctx)
 {
 	struct desk *d = ctx;
 
 	for (struct peer *p = d->peers; p != NULL; p = p->next)
 		if (p->state != PEER_DEAD)
-			requests_durability_unknown(p);
+			end_in_doubt(p);
 }
 
 static void on_turn_end(void *ctx)

@@ -29,6 +29,9 @@ static void take_commit(struct loop *l, struct inbox_msg *m)
 	free(note);
 	GD_FAILPOINT("run.before_release");
 	if (c->outcome != GD_OK) {
+		if (l->is_lost)
+			return; /* everybody here was answered when the first one came */
+		l->is_lost = true;
 		for (struct store_group *g = c->groups; g != NULL; g = g->next)
 			if (g->loop == l->index)
 				release_group(l, g, c->outcome);

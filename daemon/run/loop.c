@@ -361,10 +361,24 @@ void loop_stop(struct loop *l)
 	l->is_stopping = true;
 }
 
+/* The store takes no more groups. Nothing of this one is in it, so that is what is said. */
+static bool give_up(struct loop *l)
+{
+	struct store_group *g = l->open;
+
+	if (g == NULL)
+		return false;
+	l->open = NULL;
+	outbox_release(g->outbox, l, GD_UNAVAILABLE);
+	store_group_free(g);
+	return true;
+}
+
 bool loop_drain(struct loop *l)
 {
 	bool is_any = take_messages(l);
 
+	is_any = give_up(l) || is_any;
 	l->hooks.on_turn_end(l->hooks.ctx);
 	return is_any;
 }

@@ -81,6 +81,7 @@ struct loop {
 	uint64_t          ended_job; /* the last job that ended here, and how */
 	enum job_status   ended_status;
 	bool              is_stopping;
+	bool              is_lost;   /* nobody knows what is durable, and all here were told so */
 	bool              is_busy;   /* work is left: do not sleep */
 	_Atomic uint32_t  job_count; /* of `jobs`, for others to read */
 	_Atomic uint32_t  listeners; /* those here who must hear of what other loops commit */
@@ -93,7 +94,8 @@ void                     loop_close(struct loop *l);
 void                     loop_run(struct loop *l);
 void                     loop_stop(struct loop *l);
 void loop_turn(struct loop *l); /* one turn; waits until there is something to do */
-/* After its thread has ended: takes what has come since. False: there was nothing. */
+/* After its thread and the store have ended: takes what has come since, and gives up what that
+ * produces: whoever waits for it is told that it did not happen. False: there was nothing. */
 bool loop_drain(struct loop *l);
 
 gd_nsec                  loop_now(struct loop *l);

@@ -14,7 +14,8 @@ struct loop;
 
 struct outbox_item {
 	struct outbox_item *next;
-	/* `outcome` is GD_OK, or GD_DURABILITY_UNKNOWN: the process is about to end. */
+	/* `outcome` is GD_OK; GD_UNAVAILABLE: the daemon stops, and the group was never handed to the
+	 * store; or GD_DURABILITY_UNKNOWN: the process is about to end, and nothing need be freed. */
 	void (*release)(struct loop *l, struct outbox_item *item, enum gd_err outcome);
 };
 

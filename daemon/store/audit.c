@@ -29,6 +29,7 @@ struct walk {
 	bool          is_broken;    /* a checksum or salt did not fit; from then on only counted */
 	uint64_t      good_bytes;   /* before that */
 	uint64_t      commits;      /* in there */
+	uint64_t      frames;       /* up to the last of them */
 	uint64_t      bytes;        /* in all */
 	uint64_t      commits_lost; /* there and behind it */
 	bool          is_flipped;   /* what did not fit is one bit away from whole */
@@ -231,7 +232,11 @@ static void take_frame(struct walk *w)
 	if (!w->is_broken) {
 		if (check_frame(w)) {
 			w->good_bytes += FRAME_HEADER_BYTES + w->page_bytes;
-			w->commits += get_big(frame + 4) != 0;
+			if (get_big(frame + 4) != 0) {
+				w->commits++;
+				w->frames = (w->good_bytes - HEADER_BYTES) /
+				            (FRAME_HEADER_BYTES + w->page_bytes);
+			}
 			return;
 		}
 		w->is_broken = true;
@@ -278,8 +283,11 @@ enum gd_err audit_read(const char *path, struct audit_report *report, struct gd_
 	if (w->file != NULL) {
 		rc = walk_file(w, path, why);
 		(void)fclose(w->file);
-		*report = (struct audit_report){ w->bytes, w->commits, w->good_bytes,
-			                         w->commits_lost };
+		*report = (struct audit_report){ .bytes = w->bytes,
+			                         .commits = w->commits,
+			                         .frames = w->frames,
+			                         .good_bytes = w->good_bytes,
+			                         .commits_lost = w->commits_lost };
 	} else if (errno != ENOENT) {
 		rc = gd_fail_sys(why, errno, "cannot open %s", path);
 	}
@@ -287,9 +295,11 @@ enum gd_err audit_read(const char *path, struct audit_report *report, struct gd_
 	return rc;
 }
 
-enum gd_err audit_wal(const char *path, struct gd_error *why)
+enum gd_err audit_wal(const char *path, uint64_t *frames, struct gd_error *why)
 {
 	struct audit_report report;
+	enum gd_err         rc = audit_read(path, &report, why);
 
-	return audit_read(path, &report, why);
+	*frames = report.frames;
+	return rc;
 }

@@ -21,6 +21,7 @@
 struct audit_report {
 	uint64_t bytes;        /* of the file; 0: there is none */
 	uint64_t commits;      /* whole ones */
+	uint64_t frames;       /* up to the end of the last of these */
 	uint64_t good_bytes;   /* up to the end of what can be read */
 	uint64_t commits_lost; /* behind that */
 };
@@ -29,7 +30,8 @@ struct audit_report {
 GD_NODISCARD enum gd_err audit_read(const char *path, struct audit_report *report,
                                     struct gd_error *why);
 /* GD_OK also when there is no such file. GD_STORE: acknowledged commits would be lost; the words
- * name the place. GD_SYS, GD_NOMEM. The file is only read, and must not be open in SQLite. */
-GD_NODISCARD enum gd_err audit_wal(const char *path, struct gd_error *why);
+ * name the place. GD_SYS, GD_NOMEM. The file is only read, and must not be open in SQLite. SQLite
+ * reads it once more by itself: *frames is how many it must find. */
+GD_NODISCARD enum gd_err audit_wal(const char *path, uint64_t *frames, struct gd_error *why);
 
 #endif

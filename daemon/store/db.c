@@ -309,6 +309,15 @@ static bool is_of_sync(int rc)
 	return rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
 }
 
+enum gd_err db_wal_frames(struct db *db, int64_t *frames, struct gd_error *why)
+{
+	int total = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db->link, NULL, SQLITE_CHECKPOINT_PASSIVE, &total, NULL);
+
+	*frames = rc == SQLITE_OK ? total : -1;
+	return is_of_sync(rc) ? db_fail(db, why, "checkpoint") : GD_OK;
+}
+
 enum gd_err db_checkpoint(struct db *db, int mode, bool *is_whole, struct gd_error *why)
 {
 	int total = 0;

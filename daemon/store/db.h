@@ -95,6 +95,9 @@ static inline int64_t row_i64(const struct bind *b, int column)
 struct text row_text(const struct bind *b, int column);
 struct text row_blob(const struct bind *b, int column); /* bytes; no NUL behind them */
 
+/* How many frames of the WAL SQLite goes by; they are moved into the database file on the way.
+ * *frames is -1 where a disk without room keeps it from saying so. Errors: as db_checkpoint(). */
+GD_NODISCARD enum gd_err db_wal_frames(struct db *db, int64_t *frames, struct gd_error *why);
 /* Moves what the WAL holds into the database file; `mode` is SQLITE_CHECKPOINT_*. *is_whole false:
  * not all of it; the WAL is kept then and nothing is lost. Errors: GD_STORE, a sync failed, and
  * what the disk holds is not known any more. */

@@ -91,7 +91,31 @@ static enum gd_err remember(struct store *s, struct gd_error *why)
 	return rc;
 }
 
-static enum gd_err use_database(struct store *s, bool accepts_rollback, struct gd_error *why)
+/* SQLite has read the log by itself, after the audit. If it has stopped earlier, what it read was not
+ * what stands there, and the rest would be overwritten without a word. */
+static enum gd_err check_log(struct store *s, uint64_t audited, struct gd_error *why)
+{
+	int64_t     found;
+	enum gd_err rc = db_wal_frames(&s->db, &found, why);
+
+	if (rc != GD_OK || found < 0 || (uint64_t)found == audited)
+		return rc;
+	return gd_fail(why, GD_STORE,
+	               "%s was read in two ways: %llu pages, and then %lld; the disk or the memory "
+	               "is not to be trusted; start again, on another machine if it stays so",
+	               s->dir.wal, (unsigned long long)audited, (long long)found);
+}
+
+/* A stop has left a log. First what only reads: a database that is refused stays as it was. */
+static enum gd_err check_left(struct store *s, uint64_t audited, struct gd_error *why)
+{
+	enum gd_err rc = check_pages(s, why);
+
+	return rc == GD_OK ? check_log(s, audited, why) : rc;
+}
+
+static enum gd_err use_database(struct store *s, bool accepts_rollback, uint64_t audited,
+                                struct gd_error *why)
 {
 	struct last_commit last = { 0 };
 	bool               is_older = false;
@@ -104,13 +128,15 @@ static enum gd_err use_database(struct store *s, bool accepts_rollback, struct g
 		rc = rollback_check(s, accepts_rollback, &last, &is_older, why);
 	if (rc == GD_OK)
 		rc = db_use_wal(&s->db, why);
+	if (rc == GD_OK && audited != 0)
+		rc = check_left(s, audited, why);
 	if (rc == GD_OK)
 		rc = schema_migrate(&s->db, why);
 	if (rc == GD_OK)
 		rc = db_prepare(&s->db, why);
 	if (rc == GD_OK)
 		rc = state_load(s, &is_clean, why);
-	if (rc == GD_OK && !is_clean)
+	if (rc == GD_OK && !is_clean && audited == 0)
 		rc = check_pages(s, why);
 	if (rc == GD_OK)
 		rc = load_seq(s, why);
@@ -138,19 +164,21 @@ static gd_nsec wall(void *ctx)
 	return now.tv_sec * GD_NSEC_PER_SEC + now.tv_nsec;
 }
 
-static enum gd_err find_database(struct store *s, struct gd_error *why)
+static enum gd_err find_database(struct store *s, uint64_t *audited, struct gd_error *why)
 {
 	bool        has_database;
 	enum gd_err rc = state_dir_look(&s->dir, &has_database, why);
 
 	if (rc == GD_OK)
-		rc = has_database ? audit_wal(s->dir.wal, why) : make_database(&s->dir, why);
+		rc = has_database ? audit_wal(s->dir.wal, audited, why)
+		                  : make_database(&s->dir, why);
 	return rc == GD_OK ? db_open(&s->db, s->dir.database, why) : rc;
 }
 
 enum gd_err store_open(const struct store_config *cfg, struct store **out, struct gd_error *why)
 {
 	struct store *s = calloc(1, sizeof *s);
+	uint64_t      audited = 0; /* frames of the log */
 	enum gd_err   rc;
 
 	if (s == NULL)
@@ -165,10 +193,10 @@ enum gd_err store_open(const struct store_config *cfg, struct store **out, struc
 	if (rc != GD_OK)
 		goto free_store;
 	backup_clean(&s->dir);
-	rc = find_database(s, why);
+	rc = find_database(s, &audited, why);
 	if (rc != GD_OK)
 		goto close_dir;
-	rc = use_database(s, cfg->accepts_rollback, why);
+	rc = use_database(s, cfg->accepts_rollback, audited, why);
 	if (rc != GD_OK)
 		goto close_db;
 	suspects_open(&s->suspects, s->dir.dir_fd);

@@ -167,7 +167,7 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 	/* What a failed commit left behind in memory may be neither before nor after it. */
 	if (s->failure.code != GD_OK)
 		/* For recovery this is not damage to what is stored: another start may go well. */
-		return gd_fail(why, r->kind == READ_LIVE ? GD_UNAVAILABLE : GD_STORE,
+		return gd_fail(why, r->kind == READ_LIVE ? GD_UNAVAILABLE : GD_DURABILITY_UNKNOWN,
 		               "the store has stopped: %.180s", s->failure.text);
 	switch (r->kind) {
 	case READ_JOB:

@@ -174,19 +174,29 @@ static enum gd_err take_step(struct db *db, int from, struct gd_error *why)
 	return rc;
 }
 
-enum gd_err schema_migrate(struct db *db, struct gd_error *why)
+static enum gd_err migrate_to(struct db *db, int newest, struct gd_error *why)
 {
 	int64_t     version;
 	enum gd_err rc = db_number(db, "PRAGMA user_version", &version, why);
 
-	while (rc == GD_OK && version < schema_version()) {
+	while (rc == GD_OK && version < newest) {
 		rc = take_step(db, (int)version, why);
 		version++;
 	}
 	return rc;
 }
 
+enum gd_err schema_migrate(struct db *db, struct gd_error *why)
+{
+	return migrate_to(db, schema_version(), why);
+}
+
 enum gd_err schema_create(struct db *db, struct gd_error *why)
+{
+	return schema_create_old(db, schema_version(), why);
+}
+
+enum gd_err schema_create_old(struct db *db, int version, struct gd_error *why)
 {
 	char        uuid[SCHEMA_UUID_BYTES];
 	char        sql[256];
@@ -199,7 +209,7 @@ enum gd_err schema_create(struct db *db, struct gd_error *why)
 	               SCHEMA_APPLICATION_ID);
 	rc = db_exec(db, sql, why);
 	if (rc == GD_OK)
-		rc = schema_migrate(db, why);
+		rc = migrate_to(db, version, why);
 	if (rc != GD_OK)
 		return rc;
 	schema_new_uuid(uuid);

@@ -24,6 +24,8 @@ int schema_version(void); /* the newest that this program knows */
 
 /* For a file that was just made: everything, and a new uuid. */
 GD_NODISCARD enum gd_err schema_create(struct db *db, struct gd_error *why);
+/* The same as it was made when `version` was the newest. */
+GD_NODISCARD enum gd_err schema_create_old(struct db *db, int version, struct gd_error *why);
 /* GD_STORE when the file is not gatherd's or is newer than this program; it is unchanged then. */
 GD_NODISCARD enum gd_err schema_check(struct db *db, struct gd_error *why);
 /* An identity for a database, as text. */

@@ -361,11 +361,16 @@ def ctl(*words, stdin=None, env=None, timeout=None):
                           env=clean_env(env))
 
 
+def ctl_open(*words, env=None):
+    """Starts gatherctl and returns at once; the caller ends it."""
+    return subprocess.Popen([GATHERCTL] + [str(w) for w in words], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            stdin=subprocess.DEVNULL, env=clean_env(env))
+
+
 def ctl_start(*words, env=None):
-    """Starts gatherctl and returns at once."""
-    process = subprocess.Popen([GATHERCTL] + [str(w) for w in words], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               stdin=subprocess.DEVNULL, env=clean_env(env))
+    """The same, until the test is over."""
+    process = ctl_open(*words, env=env)
 
     def forget():
         if process.poll() is None:
@@ -384,6 +389,12 @@ def clean_env(more=None):
 def sanitizer_env():
     options = os.environ.get("ASAN_OPTIONS", "")
     return clean_env({"ASAN_OPTIONS": f"quarantine_size_mb=1:verify_asan_link_order=0:{options}".rstrip(":")})
+
+
+def is_sanitized(program):
+    """Whether it was built with a sanitizer: then it is slow, and its memory says nothing."""
+    content = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content
 
 
 def fences(path, *kinds):

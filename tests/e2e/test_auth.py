@@ -38,6 +38,18 @@ def given_a_token_in_hello_then_the_connection_is_that_of_its_principal():
 
 
 @test
+def given_a_connection_over_tcp_then_the_kernel_asks_whether_the_other_side_is_there():
+    daemon = Daemon(tcp=True)
+    with daemon.tcp_wire() as wire:
+        here, there = (f"0100007F:{end[1]:04X}" for end in
+                       (wire.socket.getpeername(), wire.socket.getsockname()))
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+        timers = [row[5].split(":")[0] for row in rows if row[1:3] == [here, there]]
+        equal(timers, ["02"], "timers of the daemon's end; 02 is the keepalive's")
+
+
+@test
 def given_a_token_in_each_request_then_no_hello_is_needed():
     daemon = Daemon(tcp=True)
     with daemon.tcp_wire(say_hello=False) as wire:

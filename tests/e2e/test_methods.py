@@ -296,6 +296,23 @@ def given_job_cancel_then_the_job_ends_cancelled_and_stays_so():
 
 
 @test
+def given_jobs_that_end_while_they_are_cancelled_then_both_callers_are_told_the_same():
+    daemon = Daemon("--loops", "2")
+    with daemon.wire() as wire, daemon.wire() as other:
+        for _ in range(20):
+            jobs = [j["id"] for j in wire.call(
+                "job.submit", specs=[{"sleep": n / 20000} for n in range(40)])["jobs"]]
+            asked = [(job, wire.request("job.cancel", {"id": job})) for job in jobs]
+            waited = other.call("job.wait", ids=jobs)
+            ends = {row["id"]: row["status"] for row in waited["done"]}
+            for job, id_ in asked:
+                told = wire.reply(id_)["result"]
+                equal(told["accepted"], ends[job] == "cancelled", f"accepted of {told}")
+                if not told["accepted"]:
+                    equal(told["status"], ends[job], f"status of {told}")
+
+
+@test
 def given_a_label_then_all_its_jobs_are_cancelled():
     _, wires = both()
     for wire in wires:

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Rig (a), crash: the daemon is killed under load, again and again, and must keep its promises.
 
-    crash.py [--seconds S] [--cycles N] [--seed S] [--random-only] [--keep DIR]
-    crash.py --verify DIR
+    crash.py [--seconds S] [--cycles N] [--jobs N] [--seed S] [--random-only] [--keep DIR]
+    crash.py --verify DIR [--short-memory]
 
-A cycle starts the daemon, checks from outside all that is known (checker.py), puts load on it, and
-ends it: with SIGKILL at a random moment, at a failpoint, or with SIGTERM. After some cycles the
-jobs are run to their end, the daemon is stopped in an orderly way, and the next cycles have a state
-directory of their own. What is checked needs no knowledge of the inside, but for SQLite's own
-integrity_check at the end.
+A cycle starts the daemon, checks from outside all that is known (look.py, checker.py), puts load on
+it, and ends it: with SIGKILL at a random moment, at a failpoint, with a sync that fails, or with
+SIGTERM. After some cycles the jobs are run to their end, the daemon is stopped in an orderly way,
+and the next cycles have a state directory of their own. What is checked needs no knowledge of the
+inside, but for SQLite's own integrity_check at the end. With --jobs several of this go on side by
+side, each with a seed of its own.
 
 TORTURE_DAEMON names the daemon (tests/torture/gatherd_failpoints of the build folder). The last line
 is the summary that torture.py adds up; exit status 1 when there was a violation, with the directory
@@ -16,13 +17,13 @@ that shows it.
 """
 
 import argparse
+import collections
+import concurrent.futures
 import os
 import pathlib
 import random
 import re
 import shutil
-import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -31,17 +32,15 @@ import time
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
-from checker import OVERLAP, Log, Model, Violation, expect, read_log  # noqa: E402
-from harness import SOURCE, Wire, sanitizer_env  # noqa: E402
-from kinds import kind_of  # noqa: E402
-from load import Load  # noqa: E402
+from checker import Violation, read_log  # noqa: E402
+from episode import (AT_BIRTH, AT_STOP, AT_UPKEEP, KEEP_JOBS, PLAIN, SHORT_MEMORY,  # noqa: E402
+                     Episode)
+from harness import SOURCE  # noqa: E402
+from server import DAEMON  # noqa: E402
 
-DAEMON = os.path.abspath(os.environ.get(
-    "TORTURE_DAEMON", os.path.join(os.environ.get("builddir", "."),
-                                   "tests/torture/gatherd_failpoints")))
-PATIENCE = float(os.environ.get("E2E_PATIENCE", "30"))
 CYCLES_PER_EPISODE = 30
-SAMPLE = 12  # of what is known to be over, looked at again after each start
+VIOLATIONS_MAX = 5
+SHORT_MEMORY_CHANCE = 0.3  # of an episode
 
 
 def failpoints():
@@ -49,292 +48,17 @@ def failpoints():
     names = set()
     for directory in ("daemon", "tests/torture"):
         for path in (SOURCE / directory).rglob("*.c"):
-            names |= set(re.findall(r'(?:GD_FAILPOINT|gd_failpoint)\("([a-z_.]+)"\)',
+            names |= set(re.findall(r'(?:GD_FAILPOINT|gd_failpoint|passes)\("([a-z_.]+)"\)',
                                     path.read_text()))
     return sorted(names)
 
 
 # How often a place is passed before the daemon has done anything worth a crash, at most.
 PASSES = {"sqlite.before_write": 400, "sqlite.before_sync": 40, "sqlite.after_sync": 40,
-          "run.job_replayed": 3, "store.in_migration": 2}
+          "sqlite.sync_fails": 40, "run.job_replayed": 3, "store.in_migration": 2}
 # These are passed once in a life, and some of them only in a certain one.
-ONCE = {"store.opened", "store.before_birth", "store.after_birth", "store.marked_clean",
-        "run.all_replayed", "run.stopping", "store.before_checkpoint", "store.after_checkpoint",
-        "store.vacuumed"}
-AT_BIRTH = {"store.before_birth", "store.after_birth", "store.in_migration"}
-AT_STOP = {"store.marked_clean", "run.stopping"}
-AT_UPKEEP = {"store.before_checkpoint", "store.after_checkpoint", "store.vacuumed"}
-
-
-class Ended(Exception):
-    """The daemon is gone."""
-
-
-class Server:
-    """A daemon on a state directory, which may die at any time."""
-
-    def __init__(self, home):
-        self.home = home
-        self.process = None
-
-    def start(self, failpoint=None):
-        """Ended when it did not come up; what is wrong with that is the caller's to say."""
-        env = sanitizer_env()
-        # A stop under load ends with requests that nobody waits for any more; they are not freed.
-        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-        if failpoint:
-            env["GATHERD_FAILPOINT"] = failpoint
-        with open(self.home / "log", "ab") as log:
-            self.process = subprocess.Popen(
-                [DAEMON, "--state-dir", self.home / "state", "--socket", self.home / "s",
-                 "--loops", "2"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                Wire.unix(self.home / "s").close()
-                return
-            except OSError:
-                pass
-            if self.process.poll() is not None:
-                raise Ended()
-            expect(time.monotonic() < deadline, "the daemon does not come up")
-            time.sleep(0.001)
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        return self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise Violation("SIGTERM does not end it") from None
-
-
-class Episode:
-    """One state directory, from its birth to its orderly end."""
-
-    def __init__(self, home, rng, totals):
-        self.home = home
-        self.rng = rng
-        self.totals = totals
-        self.server = Server(home)
-        self.log = Log(home / "acknowledged.log")
-        self.model = Model(self.log)
-
-    # --- start and look ---
-
-    def come_up(self, failpoint):
-        """Until a daemon runs and all that is known was found. True: the failpoint ended one."""
-        has_fired = False
-        while True:
-            try:
-                self.server.start(failpoint)
-                self.verify()
-                return has_fired
-            except (Ended, EOFError, ConnectionError) as error:
-                code = self.server.kill()
-                expect(failpoint is not None and code == -signal.SIGKILL,
-                       f"the daemon ended with {code} while it started: {error!r}")
-            has_fired = True
-            failpoint = None
-
-    def verify(self):
-        with Wire.unix(self.home / "s") as wire:
-            self.resolve(wire)
-            self.read_events(wire)
-            self.name_strangers(wire)
-            self.resolve_cancels(wire)
-            self.look_at_permits(wire)
-            self.look_again(wire)
-            self.count(wire)
-            self.delete_some(wire)
-        self.log.sync()
-
-    def resolve(self, wire):
-        """What was sent with a key and not answered is sent again: now it must be there, once."""
-        waiting = {}
-        for n in list(self.model.unanswered):
-            waiting[wire.request("job.submit", submit_params(n))] = n
-        for id_, n in waiting.items():
-            reply = wire.reply(id_)
-            expect("result" in reply, f"I1: sent again, {n} is refused:", reply)
-            self.model.note({"fact": "accepted", "n": n, "id": reply["result"]["id"],
-                             "seq": reply["result"]["seq"]})
-        self.log.sync()
-
-    def read_events(self, wire):
-        """From a little behind the cursor to the newest. What was seen before is still the same."""
-        model = self.model
-        after = max(0, model.cursor - OVERLAP)
-        again = {seq: e for seq, e in model.recent.items() if seq > after}
-        while True:
-            page = wire.call("events.read", after=after, limit=1000)
-            for event in page["events"]:
-                again.pop(event["seq"], None)
-                model.note({"fact": "event", "event": event})
-            after = page["next"]
-            if after >= page["seq"]:
-                break
-        expect(page["seq"] >= model.cursor, f"I3: seq fell from {model.cursor} to", page["seq"])
-        for event in again.values():
-            job = model.by_id.get(event["job"])
-            expect(job is not None and job.deleting, "I3: seen, and not there any more:", event)
-
-    def name_strangers(self, wire):
-        """Jobs that no reply told of: submits without a key that did happen, once each."""
-        for id_, events in list(self.model.held.items()):
-            job = wire.call("job.get", id=id_)
-            title = job["title"] or ""
-            expect(re.fullmatch(r"n\d+", title), f"I1: job {id_} was never sent:", job)
-            n = int(title[1:])
-            expect(n in self.model.maybe, f"I1: job {id_} ({n}) is there twice, or unasked")
-            self.model.note({"fact": "accepted", "n": n, "id": id_, "seq": events[0]["seq"]})
-        # What has not turned up by now never will: nobody holds its bytes any more.
-        for n in list(self.model.maybe):
-            self.model.note({"fact": "refused", "n": n})
-
-    def resolve_cancels(self, wire):
-        waiting = {}
-        for job in self.model.by_id.values():
-            if kind_of(job.n).is_cancelled and not job.is_cancel_accepted:
-                self.model.note({"fact": "cancelling", "id": job.id})
-                waiting[wire.request("job.cancel", {"id": job.id})] = job
-        for id_, job in waiting.items():
-            self.note_cancel(job, wire.reply(id_)["result"])
-        self.log.sync()
-
-    def note_cancel(self, job, result):
-        self.model.note({"fact": "cancelled", "id": job.id, "accepted": result["accepted"],
-                         "status": result["status"]})
-
-    def look_at_permits(self, wire):
-        found = {s["name"]: s["permits"] for s in wire.call("semaphore.list")["semaphores"]}
-        for name, allowed in self.model.permits.items():
-            permits = found.get(name, 1)
-            expect(permits in allowed, f"semaphore {name} has {permits} of", allowed)
-            self.model.note({"fact": "put", "name": name, "permits": permits})
-
-    def look_again(self, wire):
-        """A sample of what is over: the same id for the same key, the same result for ever."""
-        jobs = [j for j in self.model.jobs.values() if j.id is not None and not j.deleting]
-        for job in self.rng.sample(jobs, min(SAMPLE, len(jobs))):
-            if job.n % 10 != 0:  # it had a key
-                got = wire.call("job.submit", submit_params(job.n))
-                expect((got["id"], got.get("existing")) == (job.id, True),
-                       f"I1: the key of job {job.id} gives", got)
-            if job.status is None:
-                continue
-            got = wire.call("job.get", id=job.id)
-            expect(got["status"] == job.status, f"I2: job {job.id} was {job.status}:", got)
-            if job.status == "completed":
-                expect(got["result"] == kind_of(job.n).result, "I2: another result:", got)
-            else:
-                expect(got["error"]["type"] == kind_of(job.n).error, "I2: another error:", got)
-
-    def count(self, wire):
-        """As many jobs as were sent: not one more."""
-        found = sum(wire.call("server.info")["jobs"].values())
-        known = [j for j in self.model.by_id.values() if j.deleting != "done"]
-        asked = sum(j.deleting == "asked" for j in known)
-        expect(len(known) - asked <= found <= len(known),
-               f"I1: {found} jobs, and {len(known)} are known, {asked} of them perhaps deleted")
-
-    def delete_some(self, wire):
-        """Bulky jobs are deleted when they are over, so that there is something to vacuum."""
-        waiting = {}
-        for job in self.model.by_id.values():
-            if job.deleting == "done" or job.status is None or not kind_of(job.n).is_bulky:
-                continue
-            self.model.note({"fact": "deleting", "id": job.id})
-            waiting[job] = None
-        self.log.sync()
-        for job in waiting:
-            waiting[job] = wire.request("job.delete", {"id": job.id})
-        for job, id_ in waiting.items():
-            reply = wire.reply(id_)
-            expect("result" in reply or reply["error"]["data"]["type"] == "NotFound",
-                   f"job {job.id} cannot be deleted:", reply)
-            self.model.note({"fact": "deleted", "id": job.id})
-
-    # --- cycles ---
-
-    def cycle(self, failpoint):
-        """`failpoint`: NAME:N, or None for a random moment."""
-        name = failpoint.split(":")[0] if failpoint else None
-        if self.come_up(failpoint):
-            self.totals.fired.add(name)
-            self.come_up_again()
-            return
-        load = Load(self.home / "s", self.model, self.log, self.rng)
-        died = self.bring_to_end(load, name)
-        load.close()
-        code = self.server.process.wait(PATIENCE) if died else None
-        if failpoint and code == -signal.SIGKILL:
-            self.totals.fired.add(name)
-        expect(code in (None, -signal.SIGKILL, 0), f"the daemon ended by itself with {code}")
-        self.server.kill()
-        self.totals.faults += 1
-
-    def bring_to_end(self, load, name):
-        """Load until the failpoint ends it, or for a while. True: it has ended."""
-        if name in AT_UPKEEP:
-            return self.bring_to_upkeep(load)
-        if name in AT_STOP or (name is None and self.rng.random() < 0.1):
-            if load.run(self.rng.uniform(0.005, 0.05)):
-                return True
-            self.server.process.send_signal(signal.SIGTERM)
-            return load.run(PATIENCE)
-        return load.run(1.5 if name else self.rng.uniform(0.005, 0.15))
-
-    def bring_to_upkeep(self, load):
-        """The log grows, rows are deleted, and then it is quiet: a moment for checkpoints."""
-        try:
-            if load.run(0.3, is_bulky=True) or load.run(0.1, is_sending=False):
-                return True
-            with Wire.unix(self.home / "s") as wire:
-                self.read_events(wire)
-                self.delete_some(wire)
-            return load.run(2, is_sending=False)
-        except (EOFError, ConnectionError):
-            return True
-
-    def come_up_again(self):
-        """The second start after a crash in the first, and a crash again."""
-        self.server.kill()
-        self.totals.faults += 2
-
-    def settle(self):
-        """Every job ends, the daemon stops in an orderly way, and the file is whole."""
-        self.come_up(None)
-        with Wire.unix(self.home / "s") as wire:
-            ids = [j.id for j in self.model.by_id.values() if j.status is None and not j.deleting]
-            for first in range(0, len(ids), 100):
-                done = wire.call("job.wait", ids=ids[first:first + 100], timeout=PATIENCE)
-                expect(not done["pending"], "I1: jobs that do not end:", done["pending"])
-            self.read_events(wire)
-            self.count(wire)
-        for job in self.model.by_id.values():
-            expect(job.status is not None, f"I2: job {job.id} ({job.n}) has no final event")
-        code = self.server.stop()
-        expect(code == 0, f"I9: the orderly stop gave {code}")
-        with sqlite3.connect(self.home / "state" / "gatherd.db") as link:
-            verdict = link.execute("pragma integrity_check").fetchall()
-        link.close()
-        expect(verdict == [("ok",)], "I10: integrity_check says", verdict)
-        self.log.close()
-
-
-def submit_params(n):
-    """The same number, the same request. Every tenth job has no key, and then a title."""
-    kind = kind_of(n)
-    params = {"spec": kind.spec, "args": kind.args, "title": f"n{n}"}
-    if n % 10 != 0:
-        params["key"] = f"k{n}"
-    return params
+ONCE = AT_STOP | AT_UPKEEP | {"store.opened", "store.before_birth", "store.after_birth",
+                              "run.all_replayed"}
 
 
 class Totals:
@@ -343,19 +67,28 @@ class Totals:
         self.faults = 0
         self.acknowledgements = 0
         self.submits = 0
+        self.unknown = 0
+        self.backups = 0
         self.violations = 0
         self.fired = set()
+        self.spent = collections.Counter()  # seconds, by what
 
     def line(self):
         return (f"torture: rig=crash cycles={self.cycles} acknowledgements="
-                f"{self.acknowledgements} submits={self.submits} faults={self.faults} "
-                f"failpoints={len(self.fired)} violations={self.violations}")
+                f"{self.acknowledgements} submits={self.submits} unknown={self.unknown} "
+                f"backups={self.backups} faults={self.faults} failpoints={len(self.fired)} "
+                f"violations={self.violations}")
+
+    def cost(self):
+        cycles = max(self.cycles, 1)
+        return "a cycle costs " + ", ".join(f"{what} {1000 * seconds / cycles:.0f} ms"
+                                            for what, seconds in sorted(self.spent.items()))
 
 
 class Rig:
     """Episode after episode, until the time or the cycles are over."""
 
-    def __init__(self, seed, keep, points):
+    def __init__(self, seed, keep, points, sabotage=None):
         if not os.access(DAEMON, os.X_OK):
             raise SystemExit(f"there is no daemon at {DAEMON}; TORTURE_DAEMON names it")
         self.rng = random.Random(seed)
@@ -363,6 +96,9 @@ class Rig:
         self.keep = keep
         self.points = points  # those that no cycle had yet come first
         self.queue = list(points)
+        self.sabotage = sabotage
+        self.violations_max = VIOLATIONS_MAX
+        self.found = []       # what the violations were
         self.totals = Totals()
 
     def next_point(self, is_first_cycle):
@@ -382,7 +118,8 @@ class Rig:
 
     def episode(self, is_over):
         home = pathlib.Path(tempfile.mkdtemp(prefix="gd-crash-", dir=self.keep))
-        episode = Episode(home, self.rng, self.totals)
+        memory = SHORT_MEMORY if self.rng.random() < SHORT_MEMORY_CHANCE else PLAIN
+        episode = Episode(home, self.rng, self.totals, memory, self.sabotage)
         failpoint = None
         try:
             for i in range(CYCLES_PER_EPISODE):
@@ -394,19 +131,27 @@ class Rig:
             failpoint = None
             episode.settle()
             shutil.rmtree(home)
-        except (Violation, OSError, EOFError, KeyError, subprocess.SubprocessError) as error:
-            self.totals.violations += 1
+        except (Violation, AssertionError, OSError, EOFError, KeyError,
+                subprocess.SubprocessError) as error:
+            self.violated(home, memory, failpoint, error)
             episode.log.close()
-            print(f"VIOLATION in cycle {self.totals.cycles} (failpoint {failpoint}): {error!r}\n"
-                  f"  kept: {home} (state, the checker's log, the daemon's log)\n"
-                  f"  look again: {sys.argv[0]} --verify {home}\n"
-                  f"  repeat: {sys.argv[0]} --seed {self.seed} --cycles {self.totals.cycles + 1}",
-                  flush=True)
         finally:
             if episode.server.process is not None:
                 episode.server.kill()
             self.totals.acknowledgements += episode.model.acknowledged
             self.totals.submits += episode.model.submits
+            self.totals.unknown += episode.model.unknown
+
+    def violated(self, home, memory, failpoint, error):
+        self.totals.violations += 1
+        self.found.append(str(error) or repr(error))
+        more = " --short-memory" if memory == SHORT_MEMORY else ""
+        print(f"VIOLATION in cycle {self.totals.cycles} (failpoint {failpoint}, {memory}): "
+              f"{error!r:.3000}\n"
+              f"  kept: {home} (state, the checker's log, the daemon's log)\n"
+              f"  look again: {sys.argv[0]} --verify {home}{more}\n"
+              f"  repeat: {sys.argv[0]} --seed {self.seed} --cycles {self.totals.cycles + 1}",
+              flush=True)
 
     def run(self, seconds, cycles):
         end = time.monotonic() + seconds
@@ -415,18 +160,20 @@ class Rig:
             if self.queue:
                 return False
             return time.monotonic() > end or self.totals.cycles >= cycles
-        while not is_over() and self.totals.violations < 5:
+        while not is_over() and self.totals.violations < self.violations_max:
             self.episode(is_over)
 
 
-def verify(directory):
+def verify(directory, memory):
     """Checks a kept directory again, on a copy."""
     with tempfile.TemporaryDirectory(prefix="gd-crash-", dir="/tmp") as scratch:
         home = pathlib.Path(scratch)
         shutil.copytree(pathlib.Path(directory) / "state", home / "state")
-        episode = Episode(home, random.Random(1), Totals())
+        shutil.copy(pathlib.Path(directory) / "tokens", home / "tokens.kept")
+        episode = Episode(home, random.Random(1), Totals(), memory)
         try:
-            episode.model = read_log(pathlib.Path(directory) / "acknowledged.log")
+            kept = pathlib.Path(directory) / "acknowledged.log"
+            episode.look.model = read_log(kept, KEEP_JOBS if memory == SHORT_MEMORY else None)
             episode.come_up(None)
         except Violation as error:
             print(f"VIOLATION: {error}")
@@ -438,22 +185,58 @@ def verify(directory):
     return 0
 
 
+def pass_on(process):
+    """What one of several says, as it says it; gives its numbers, or None."""
+    found = None
+    for line in process.stdout:
+        if line.startswith("torture: rig="):
+            found = collections.Counter({key: int(number) for key, number in
+                                         (word.split("=", 1) for word in line.split()[2:])})
+        else:
+            print(line, end="", flush=True)
+    process.wait()
+    return found
+
+
+def side_by_side(args):
+    """`args.jobs` of us; their summaries, added up."""
+    each = -(-args.cycles // args.jobs)
+    command = [sys.executable, os.path.abspath(__file__), "--seconds", f"{args.seconds:g}",
+               "--cycles", str(each)] + (["--random-only"] if args.random_only else []) + \
+              (["--keep", args.keep] if args.keep else [])
+    running = [subprocess.Popen(command + ["--seed", str(args.seed + 1000003 * i)],
+                                stdout=subprocess.PIPE, text=True) for i in range(args.jobs)]
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as readers:
+        found = list(readers.map(pass_on, running))
+    is_whole = all(found)
+    sums = sum((one for one in found if one), collections.Counter())
+    if not is_whole:
+        return 1
+    print("torture: rig=crash", " ".join(f"{key}={sums[key]}" for key in found[0]))
+    return 1 if sums["violations"] else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--cycles", type=int, default=1 << 60)
+    parser.add_argument("--jobs", type=int, default=1, help="so many side by side")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--random-only", action="store_true", help="no failpoints")
     parser.add_argument("--keep", default=None, help="where violations are kept [the temp dir]")
     parser.add_argument("--verify", metavar="DIR")
+    parser.add_argument("--short-memory", action="store_true", help="of DIR, as it was said")
     args = parser.parse_args()
     if args.verify:
-        return verify(args.verify)
+        return verify(args.verify, SHORT_MEMORY if args.short_memory else PLAIN)
+    if args.jobs > 1:
+        return side_by_side(args)
     rig = Rig(args.seed, args.keep, [] if args.random_only else failpoints())
     rig.run(args.seconds, args.cycles)
     for name in rig.points:
         if name not in rig.totals.fired:
             print(f"no cycle ended at failpoint {name}")
+    print(rig.totals.cost())
     print(rig.totals.line())
     return 1 if rig.totals.violations else 0
 

@@ -26,10 +26,18 @@
 
 /* From now on, what is done in `dir` goes to the end of the tape. */
 void disk_record(const char *dir, const char *tape);
-/* Marks for whoever plays the tape: a commit was handed in, and reported as durable. `number` is a
- * number of the marker's own. */
-enum disk_mark { DISK_HANDED_IN = 1, DISK_ACKNOWLEDGED };
+/* Begins a tape with what stands in `dir`, all of it safe. */
+void disk_record_present(const char *dir, const char *tape);
+/* Marks for whoever plays the tape: a commit was handed in, and reported as durable; what is there
+ * can be seen by others. `number` is a number of the marker's own. */
+enum disk_mark { DISK_HANDED_IN = 1, DISK_ACKNOWLEDGED, DISK_SEEN };
 void disk_mark(enum disk_mark mark, uint64_t number);
+/* The next so many writes that make a file longer find no room. */
+void disk_no_room(uint32_t writes);
+
+/* A disk whose syncs are left out or come late, to see that it is found: "syncs-nothing",
+ * "syncs-no-names", "syncs-late"; NULL: none. False: there is no such. */
+bool disk_sabotage(const char *name);
 
 /* --- playing --- */
 

@@ -4,10 +4,14 @@
 #include "tests/torture/disk.h"
 #include "tests/torture/tape.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,7 +25,10 @@ enum what { NOTHING, OUR_DIR, OUR_PARENT, OUR_FILE };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char            our_dir[256]; /* "": not recording */
-static int             tape_fd = -1;
+static atomic_uint     writes_without_room;
+
+static enum sabotage { HONEST, SYNCS_NOTHING, SYNCS_NO_NAMES, SYNCS_LATE } sabotage;
+static int tape_fd = -1;
 static struct {
 	enum what what;
 	uint64_t  inode;
@@ -45,6 +52,56 @@ void disk_record(const char *dir, const char *tape)
 	tape_fd = (int)syscall(SYS_openat, AT_FDCWD, tape, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	CHECK(tape_fd >= 0);
 	memcpy(our_dir, dir, strlen(dir) + 1);
+}
+
+static void record_file(const char *dir, const char *name)
+{
+	char        path[512];
+	struct stat st;
+	char       *bytes;
+	int         fd;
+
+	(void)snprintf(path, sizeof path, "%.240s/%.255s", dir, name);
+	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && fstat(fd, &st) == 0);
+	bytes = malloc((size_t)st.st_size + 1);
+	CHECK(bytes != NULL && read(fd, bytes, (size_t)st.st_size) == st.st_size);
+	put(TAPE_CREATE, st.st_ino, 0, name, strlen(name));
+	if (st.st_size != 0)
+		put(TAPE_WRITE, st.st_ino, 0, bytes, (size_t)st.st_size);
+	put(TAPE_SYNC, st.st_ino, 0, NULL, 0);
+	free(bytes);
+	(void)close(fd);
+}
+
+void disk_record_present(const char *dir, const char *tape)
+{
+	DIR           *list = opendir(dir);
+	struct dirent *entry;
+
+	tape_fd = (int)syscall(SYS_openat, AT_FDCWD, tape, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	CHECK(tape_fd >= 0 && list != NULL);
+	put(TAPE_MAKE_DIR, 0, 0, NULL, 0);
+	put(TAPE_SYNC_PARENT, 0, 0, NULL, 0);
+	while ((entry = readdir(list)) != NULL)
+		if (entry->d_name[0] != '.')
+			record_file(dir, entry->d_name);
+	put(TAPE_SYNC_DIR, 0, 0, NULL, 0);
+	(void)closedir(list);
+	(void)close(tape_fd);
+	tape_fd = -1;
+}
+
+bool disk_sabotage(const char *name)
+{
+	static const char *const names[] = { [SYNCS_NOTHING] = "syncs-nothing",
+		                             [SYNCS_NO_NAMES] = "syncs-no-names",
+		                             [SYNCS_LATE] = "syncs-late" };
+
+	for (int i = SYNCS_NOTHING; i <= SYNCS_LATE; i++)
+		if (name != NULL && strcmp(name, names[i]) == 0)
+			sabotage = (enum sabotage)i;
+	return name == NULL || sabotage != HONEST;
 }
 
 void disk_mark(enum disk_mark mark, uint64_t number)
@@ -144,10 +201,31 @@ int openat(int dir_fd, const char *path, int flags, ...)
 	return open_and_note(dir_fd, path, flags, mode);
 }
 
+void disk_no_room(uint32_t writes)
+{
+	atomic_store(&writes_without_room, writes);
+}
+
+static bool has_room(int fd, off64_t end)
+{
+	struct stat st;
+
+	if (what_is(fd) != OUR_FILE || atomic_load(&writes_without_room) == 0 ||
+	    fstat(fd, &st) != 0 || end <= st.st_size)
+		return true;
+	(void)atomic_fetch_sub(&writes_without_room, 1);
+	return false;
+}
+
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at)
 {
-	ssize_t done = syscall(SYS_pwrite64, fd, bytes, count, at);
+	ssize_t done;
 
+	if (!has_room(fd, at + (off64_t)count)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	done = syscall(SYS_pwrite64, fd, bytes, count, at);
 	if (done > 0 && what_is(fd) == OUR_FILE)
 		put(TAPE_WRITE, fds[fd].inode, (uint64_t)at, bytes, (size_t)done);
 	return done;
@@ -172,19 +250,40 @@ int ftruncate(int fd, off_t bytes)
 	return ftruncate64(fd, bytes);
 }
 
+static void note_sync(enum tape_kind kind, uint64_t inode)
+{
+	static struct {
+		bool           is_waiting;
+		enum tape_kind kind;
+		uint64_t       inode;
+	} late;
+
+	if (sabotage == SYNCS_NOTHING || (sabotage == SYNCS_NO_NAMES && kind != TAPE_SYNC))
+		return;
+	if (sabotage != SYNCS_LATE) {
+		put(kind, inode, 0, NULL, 0);
+		return;
+	}
+	if (late.is_waiting)
+		put(late.kind, late.inode, 0, NULL, 0);
+	late.is_waiting = true;
+	late.kind = kind;
+	late.inode = inode;
+}
+
 static int sync_and_note(int fd)
 {
 	switch (what_is(fd)) {
 	case NOTHING:
 		break;
 	case OUR_DIR:
-		put(TAPE_SYNC_DIR, 0, 0, NULL, 0);
+		note_sync(TAPE_SYNC_DIR, 0);
 		break;
 	case OUR_PARENT:
-		put(TAPE_SYNC_PARENT, 0, 0, NULL, 0);
+		note_sync(TAPE_SYNC_PARENT, 0);
 		break;
 	case OUR_FILE:
-		put(TAPE_SYNC, fds[fd].inode, 0, NULL, 0);
+		note_sync(TAPE_SYNC, fds[fd].inode);
 		break;
 	}
 	return 0;

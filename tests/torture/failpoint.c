@@ -6,13 +6,16 @@
  * says, a decimal number.
  *
  * SQLite's own steps are places too: fdatasync() and pwrite64() stand here before those of the C
- * library, so that a commit or a checkpoint can end in its middle.
+ * library, so that a commit or a checkpoint can end in its middle. `sqlite.sync_fails` does not end
+ * anything itself: that sync fails, as that of a broken disk.
  */
 #include "proto/base/failpoint.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -37,9 +40,15 @@ __attribute__((constructor)) static void arm(void)
 	atomic_init(&left, colon == NULL ? 1 : strtol(colon + 1, NULL, 10));
 }
 
+/* True at the pass that was asked for. */
+static bool passes(const char *name)
+{
+	return strcmp(name, armed) == 0 && atomic_fetch_sub(&left, 1) == 1;
+}
+
 void gd_failpoint(const char *name)
 {
-	if (strcmp(name, armed) == 0 && atomic_fetch_sub(&left, 1) == 1)
+	if (passes(name))
 		(void)kill(getpid(), SIGKILL);
 }
 
@@ -73,6 +82,10 @@ int fdatasync(int fd)
 	int rc;
 
 	gd_failpoint("sqlite.before_sync");
+	if (passes("sqlite.sync_fails")) {
+		errno = EIO; /* and nobody knows what has reached the disk */
+		return -1;
+	}
 	rc = (int)syscall(SYS_fdatasync, fd);
 	gd_failpoint("sqlite.after_sync");
 	return rc;

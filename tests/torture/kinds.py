@@ -18,7 +18,9 @@ class Kind:
     yields: tuple = ()          # in this order, each once
     takes: float = None         # seconds, exactly, on the job's own clock
     is_cancelled: bool = False  # by the rig, as soon as it was accepted
+    is_raced: bool = False      # the cancel may come too late; then it is completed
     is_bulky: bool = False
+    retain: float = None        # seconds that it stays after its end; such a job has no key
 
 
 def value(n):
@@ -79,13 +81,31 @@ def undo(n):
 
 
 def permit(n):
-    return Kind({"do": [{"sleep": 0.001}, {"yield": "in"}, {"value": n}], "with": f"gate{n % 2}"},
-                result=n, yields=("in",))
+    """Of gates whose permits change all the time, and of one that nobody puts: it has one."""
+    gate = ("gate0", "gate1", "solo")[n % 3]
+    return Kind({"do": [{"yield": f"{gate} in"}, {"sleep": 0.001}, {"yield": f"{gate} out"},
+                        {"value": n}], "with": gate},
+                result=n, yields=(f"{gate} in", f"{gate} out"))
 
 
 def cancelled(_):
     return Kind({"try": {"sleep": 3600}, "finally": [{"sleep": 0.002}, {"yield": "cleanup"}]},
                 status="cancelled", error="CancelledError", yields=("cleanup",), is_cancelled=True)
+
+
+def raced(n):
+    """Its end and its cancel come at the same time."""
+    return Kind({"sleep": n % 8 / 1000, "result": n}, result=n, error="CancelledError",
+                is_cancelled=True, is_raced=True)
+
+
+def large(n):
+    """A result that a client reads in pieces."""
+    return Kind({"value": [n, "large " * 600]}, result=[n, "large " * 600])
+
+
+def fleeting(n):
+    return Kind({"value": {"fleeting": n}}, result={"fleeting": n}, retain=0.1)
 
 
 def failed(n):
@@ -119,13 +139,48 @@ def bulky(n):
 
 
 USUAL = (value, sleep, steps, gather, as_completed, task_group, timeout, retry, undo, permit,
-         cancelled, failed, race, generator)
+         cancelled, failed, race, generator, raced, large)
+BATCHED = 10**9  # numbers from here on go out many in one request, without keys
 
 
 def kind_of(n):
-    """Every 97th job spins, every 41st is bulky."""
-    if n % 97 == 96:
-        return spin(n)
-    if n % 41 == 40:
-        return bulky(n)
+    """Every 97th job spins, every 41st is bulky, every 43rd leaves soon after its end."""
+    if n < BATCHED:
+        if n % 97 == 96:
+            return spin(n)
+        if n % 41 == 40:
+            return bulky(n)
+        if n % 43 == 42:
+            return fleeting(n)
     return USUAL[n * 7919 % len(USUAL)](n)
+
+
+def is_guests(n):
+    """Every 16th job is handed in by somebody else, who may see nothing but these."""
+    return n < BATCHED and n % 16 == 7
+
+
+def key_of(n):
+    """Every tenth job has none. A guest's is one that others use as well: keys are one's own."""
+    if n >= BATCHED or n % 10 == 0 or n % 43 == 42:
+        return None
+    return f"k{n - 1}" if is_guests(n) else f"k{n}"
+
+
+def submit_params(n, kind):
+    """The same number, the same request. The title tells whose job it is where no reply does."""
+    params = {"spec": kind.spec, "args": kind.args, "title": f"n{n}"}
+    if key_of(n) is not None:
+        params["key"] = key_of(n)
+    if kind.retain is not None:
+        params["retain"] = kind.retain
+    return params
+
+
+def titled_spec(n, kind):
+    """For a request with many jobs: what is said in submit_params() stands in the spec."""
+    spec = dict(kind.spec) if isinstance(kind.spec, dict) else {"do": kind.spec}
+    spec["title"] = f"n{n}"
+    if kind.args:
+        spec["args"] = kind.args
+    return spec

@@ -1,5 +1,7 @@
 #include "tests/torture/power_scenes.h"
 
+#include "daemon/store/schema.h"
+#include "daemon/store/state_dir.h"
 #include "proto/base/check.h"
 #include "tests/torture/disk.h"
 #include "tests/torture/kit.h"
@@ -8,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define JOBS_KEPT 4
+#define EVENTS_KEPT 8
 #define LARGE_BYTES (9u << 19) /* more than the log may hold at an idle moment */
 
 /* --- words for the lives --- */
@@ -211,22 +215,113 @@ static void vacuum(const char *dir)
 	submit(k, 3);
 }
 
+/* Jobs that are over and events leave, in quiet moments and with the commits. */
+static void keeps_few(const char *dir)
+{
+	const struct store_retention few = { .jobs_max = JOBS_KEPT, .events_max = EVENTS_KEPT };
+	struct kit                  *k = begin(dir);
+
+	store_retain(k->store, &few);
+	for (uint64_t id = 1; id <= 24; id += 4) {
+		for (uint64_t i = id; i < id + 4; i++) {
+			kit_job(k, i, i % 6 == 0 ? JOB_QUEUED : JOB_COMPLETED, NULL, NULL, 3000);
+			kit_event(k, i, 2, 20000);
+		}
+		commit(k);
+		if (id % 8 == 5)
+			rest(k);
+	}
+	rest(k);
+	submit(k, 101);
+}
+
+/* The log cannot grow for a while: what was handed in waits, and is there in the end. */
+static void full_disk(const char *dir)
+{
+	struct kit *k = begin(dir);
+
+	submit(k, 1);
+	for (uint64_t id = 2; id <= 5; id++) {
+		disk_no_room(3);
+		kit_job(k, id, JOB_QUEUED, NULL, NULL, 9000);
+		commit(k);
+	}
+	end(k);
+}
+
+/* --- databases of older versions, as those left them: two jobs, and a log that nobody has moved --- */
+
+static const char old_rows[] =
+	"BEGIN;"
+	"INSERT INTO jobs (id, status, loop, submitted, started, ended, seq, end_seq, owner,"
+	" spec, result) VALUES (1, 0, 0, 0, 0, 0, 0, 0, 'uid:1', '{}', NULL),"
+	" (2, 2, 0, 5, 5, 6, 0, 0, 'uid:1', '{}', '7');"
+	"INSERT INTO inputs VALUES (1, 1, 5, x'00');"
+	"UPDATE state SET next_job = 3, queued = 1, completed = 1;"
+	"COMMIT";
+
+static void make_old(const char *dir, int version)
+{
+	struct state_dir d;
+	struct db        db;
+	struct gd_error  why;
+	bool             has_database;
+
+	CHECK(state_dir_open(&d, dir, &why) == GD_OK);
+	CHECK(state_dir_look(&d, &has_database, &why) == GD_OK && !has_database);
+	CHECK(state_dir_conceive(&d, &why) == GD_OK && db_open(&db, d.unborn, &why) == GD_OK);
+	CHECK(schema_create_old(&db, version, &why) == GD_OK);
+	db_close(&db);
+	CHECK(state_dir_bear(&d, &why) == GD_OK && db_open(&db, d.database, &why) == GD_OK);
+	CHECK(db_lock(&db, &why) == GD_OK && db_use_wal(&db, &why) == GD_OK);
+	disk_mark(DISK_HANDED_IN, 0);
+	if (db_exec(&db, old_rows, &why) != GD_OK) {
+		printf("# version %d: %s\n", version, why.text);
+		CHECK_NEVER("an old database cannot be made");
+	}
+	disk_mark(DISK_ACKNOWLEDGED, 0);
+}
+
+static void version_1(const char *dir)
+{
+	make_old(dir, 1);
+}
+
+static void version_2(const char *dir)
+{
+	make_old(dir, 2);
+}
+
+static void version_3(const char *dir)
+{
+	make_old(dir, 3);
+}
+
 const struct power_scene power_scenes[] = {
-	{ "birth", { only_open }, true },
-	{ "stillbirth", { killed_at_once, one_job }, true },
-	{ "one-job", { one_job }, false },
-	{ "ten-jobs", { ten_jobs }, false },
-	{ "whole-life", { a_whole_life }, false },
-	{ "large-group", { one_large_group }, false },
-	{ "overflow", { overflow_pages }, false },
-	{ "keys", { keys_and_labels }, false },
-	{ "deletions", { deletions }, false },
-	{ "semaphores", { semaphores }, false },
-	{ "stop-and-start", { one_job, more_jobs_and_stop }, false },
-	{ "crash-and-start", { ten_jobs, more_jobs }, false },
-	{ "three-lives", { ten_jobs, more_jobs, more_jobs_and_stop }, false },
-	{ "checkpoint", { checkpoint }, false },
-	{ "checkpoint-and-start", { checkpoint, more_jobs_and_stop }, false },
-	{ "vacuum", { vacuum }, false },
+	{ .name = "birth", .lives = { only_open }, .is_of_birth = true },
+	{ .name = "stillbirth", .lives = { killed_at_once, one_job }, .is_of_birth = true },
+	{ .name = "one-job", .lives = { one_job } },
+	{ .name = "ten-jobs", .lives = { ten_jobs } },
+	{ .name = "whole-life", .lives = { a_whole_life } },
+	{ .name = "large-group", .lives = { one_large_group } },
+	{ .name = "overflow", .lives = { overflow_pages } },
+	{ .name = "keys", .lives = { keys_and_labels } },
+	{ .name = "deletions", .lives = { deletions } },
+	{ .name = "semaphores", .lives = { semaphores } },
+	{ .name = "stop-and-start", .lives = { one_job, more_jobs_and_stop } },
+	{ .name = "crash-and-start", .lives = { ten_jobs, more_jobs } },
+	{ .name = "three-lives", .lives = { ten_jobs, more_jobs, more_jobs_and_stop } },
+	{ .name = "checkpoint", .lives = { checkpoint } },
+	{ .name = "checkpoint-and-start", .lives = { checkpoint, more_jobs_and_stop } },
+	{ .name = "vacuum", .lives = { vacuum } },
+	{ .name = "retention",
+	  .lives = { keeps_few, more_jobs_and_stop },
+	  .is_expiring = true,
+	  .jobs_kept = JOBS_KEPT,
+	  .events_kept = EVENTS_KEPT },
+	{ .name = "full-disk", .lives = { full_disk, more_jobs } },
+	{ .name = "from-version-1", .lives = { version_1, more_jobs_and_stop } },
+	{ .name = "from-version-2", .lives = { version_2, more_jobs } },
+	{ .name = "from-version-3", .lives = { version_3, more_jobs_and_stop } },
 };
 const uint32_t power_scene_count = sizeof power_scenes / sizeof power_scenes[0];

@@ -19,6 +19,10 @@ struct power_scene {
 	const char *name;                   /* one word */
 	power_life *lives[POWER_LIVES_MAX]; /* NULL: no more */
 	bool        is_of_birth;            /* what happens before the first commit counts */
+	/* Events and jobs that are over leave after a while, and so many stay at least: */
+	bool        is_expiring;
+	uint32_t    jobs_kept;
+	uint32_t    events_kept;
 };
 extern const struct power_scene power_scenes[];
 extern const uint32_t           power_scene_count;

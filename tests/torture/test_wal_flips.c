@@ -1,4 +1,5 @@
 #include "daemon/store/audit.h"
+#include "daemon/store/last_commit.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/ledger.h"
 
@@ -62,6 +63,39 @@ static void save(const char *path, const struct copy *copy)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, copy->at, copy->bytes), (ssize_t)copy->bytes);
 	(void)close(fd);
+}
+
+enum gd_err __real_audit_wal(const char *path, uint64_t *frames, struct gd_error *why);
+enum gd_err __wrap_audit_wal(const char *path, uint64_t *frames, struct gd_error *why);
+
+enum gd_err __real_last_commit_compare(const struct last_commit *last,
+                                       const struct last_commit *now, const char *database,
+                                       struct gd_error *why);
+enum gd_err __wrap_last_commit_compare(const struct last_commit *last,
+                                       const struct last_commit *now, const char *database,
+                                       struct gd_error *why);
+
+/* GATHERD_SABOTAGE=audits-nothing: to see that these tests can fail. The linker puts these before
+ * those of the store. */
+static bool is_audited(void)
+{
+	const char *wish = getenv("GATHERD_SABOTAGE");
+
+	return wish == NULL || strcmp(wish, "audits-nothing") != 0;
+}
+
+enum gd_err __wrap_audit_wal(const char *path, uint64_t *frames, struct gd_error *why)
+{
+	*frames = 0;
+	return is_audited() ? __real_audit_wal(path, frames, why) : GD_OK;
+}
+
+/* The second line: it would find the loss too. */
+enum gd_err __wrap_last_commit_compare(const struct last_commit *last,
+                                       const struct last_commit *now, const char *database,
+                                       struct gd_error *why)
+{
+	return is_audited() ? __real_last_commit_compare(last, now, database, why) : GD_OK;
 }
 
 static bool is_thorough(void)
@@ -187,6 +221,57 @@ static void given_any_bit_of_the_header_when_flipped_then_the_loss_is_not_hidden
 		try_flip(f, bit / 8, bit % 8);
 }
 
+/* The audit was content, and then SQLite reads something else. What the directory remembers of the
+ * last commit would tell as well, unless a power cut has kept it from the disk. */
+static bool is_refused_at_read(struct flips *f, uint64_t nth, const char *words)
+{
+	const struct fault_plan plan = {
+		.op = FAULT_READ, .way = FAULT_FLIP, .nth = nth, .only = "-wal"
+	};
+	struct gd_error why = { 0 };
+	uint64_t        count = f->ledger.acknowledged;
+	bool            is_refused;
+
+	f->starts++;
+	fault_vfs_arm(&plan);
+	is_refused = ledger_open(&f->ledger, &why) != GD_OK;
+	if (is_refused && strstr(why.text, words) == NULL)
+		fail_msg("read %llu: refused with \"%s\"", (unsigned long long)nth, why.text);
+	if (!is_refused) {
+		count = ledger_count(&f->ledger);
+		ledger_close(&f->ledger);
+	}
+	assert_true(fault_vfs_has_struck());
+	fault_vfs_disarm();
+	save(f->database_path, &f->database);
+	save(f->wal_path, &f->wal);
+	if (count != f->ledger.acknowledged)
+		fail_msg("read %llu: %llu of %llu commits are there, and no word of it",
+		         (unsigned long long)nth, (unsigned long long)count,
+		         (unsigned long long)f->ledger.acknowledged);
+	f->refused += is_refused;
+	return is_refused;
+}
+
+static void given_a_bit_that_flips_on_the_way_to_sqlite_then_the_loss_is_not_hidden(void **state)
+{
+	struct flips *f = *state;
+	size_t        frames = (f->wal.bytes - WAL_HEADER) / WAL_FRAME;
+	char          note[330];
+
+	(void)snprintf(note, sizeof note, "%.280s/gatherd.last", f->ledger.dir);
+	/* First comes the header, then each frame. */
+	for (uint64_t nth = 1; nth <= frames + 1; nth++) {
+		struct copy kept = load(note);
+
+		assert_true(is_refused_at_read(f, nth, "were acknowledged"));
+		assert_int_equal(unlink(note), 0);
+		assert_true(is_refused_at_read(f, nth, "read in two ways"));
+		save(note, &kept);
+		free(kept.at);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +281,8 @@ int main(void)
 			given_any_bit_of_a_frame_header_when_flipped_then_the_loss_is_not_hidden),
 		cmocka_unit_test(
 			given_any_bit_of_the_header_when_flipped_then_the_loss_is_not_hidden),
+		cmocka_unit_test(
+			given_a_bit_that_flips_on_the_way_to_sqlite_then_the_loss_is_not_hidden),
 	};
 
 	return cmocka_run_group_tests_name("wal_flips", tests, setup, teardown);

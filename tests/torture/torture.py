@@ -18,7 +18,7 @@ BUILT = pathlib.Path(os.environ.get("builddir", ".")) / "tests" / "torture"
 
 # Name -> command. A new rig is a line here and a part of torture.am.
 RIGS = {
-    "crash": [sys.executable, HERE / "crash.py"],
+    "crash": [sys.executable, HERE / "crash.py", "--jobs", str(os.cpu_count() or 1)],
     "power": [BUILT / "power"],
     "oom": [BUILT / "oom"],
     "faults": [sys.executable, HERE / "faults.py"],
