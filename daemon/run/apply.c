@@ -192,6 +192,7 @@ static void note_end(struct loop *l, struct live_job *job, const struct engine_o
 	}
 	l->ended_job = job->id;
 	l->ended_status = status;
+	l->ended_time = out->time;
 	jobs_remove(&l->jobs, job);
 }
 

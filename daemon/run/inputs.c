@@ -55,7 +55,8 @@ bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended
 	value_release(heap, in.message);
 	*ended = l->ended_job == job;
 	*status = l->ended_status;
-	return true;
+	/* Deadlines that had passed came first. */
+	return !*ended || l->ended_time >= in.time;
 }
 
 void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time)

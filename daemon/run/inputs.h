@@ -10,8 +10,8 @@
 
 #include "daemon/run/loop.h"
 
-/* job.cancel. `reason` is UTF-8 or NULL. False when the job does not live here (any more): nothing
- * happened. `*ended` is set when the job ended at once, with `*status`. */
+/* job.cancel. `reason` is UTF-8 or NULL. False when the job does not live here (any more), or
+ * ended by itself before the cancel reached it. `*ended` is set when the job ended at once, with `*status`. */
 bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended,
                    enum job_status *status);
 /* A permit was granted to `ticket` of `job`; the loop's clock goes to `time` if it is behind.

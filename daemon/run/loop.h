@@ -80,6 +80,7 @@ struct loop {
 	struct loop_hooks hooks;
 	uint64_t          ended_job; /* the last job that ended here, and how */
 	enum job_status   ended_status;
+	gd_nsec           ended_time; /* on its own clock */
 	bool              is_stopping;
 	bool              is_lost;   /* nobody knows what is durable, and all here were told so */
 	bool              is_busy;   /* work is left: do not sleep */

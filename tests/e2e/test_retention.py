@@ -136,11 +136,7 @@ def given_bounds_that_a_reload_narrows_then_the_database_file_gets_smaller():
         # Each result is in its job and in the log; the last 4 MiB of the log may wait for more.
         for _ in range(60):
             wire.call("job.run", spec={"value": "${'x' * 200000}"})
-<<<<<<< HEAD
         until(lambda: wire.call("server.info")["database_bytes"] > 12 << 20, "a checkpoint")
-=======
-        until(lambda: wire.call("server.info")["database_bytes"] > 16 << 20, "a checkpoint")
->>>>>>> 935303b (wip2)
         config.write_text("[gatherd]\nkeep-jobs = 1\nkeep-events = 1\n")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: completed(wire) == 1, "one job is left")
