@@ -174,6 +174,9 @@ static enum gd_err open_store(struct daemon *d, struct gd_error *why)
 	if (rc != GD_OK)
 		return rc;
 	set_retention(d);
+	if (store_was_older(d->store))
+		log_warn("store.rolled_back", "what was acknowledged since is lost; store=%s",
+		         store_uuid(d->store));
 	rc = pool_use_store(d->pool, d->store, why);
 	return rc == GD_OK ? recover_open(d->pool, why) : rc;
 }

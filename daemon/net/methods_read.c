@@ -359,15 +359,16 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 	for (uint32_t i = 0; i < pool->count; i++)
 		buf_addf(b, "%s{\"jobs\":%u}", i == 0 ? "" : ",",
 		         (unsigned)atomic_load(&pool->at[i].loop.job_count));
-	buf_addf(b,
-	         "],\"recovering\":%llu,\"connections\":%u,\"processes\":0,\"queue\":%llu,"
-	         "\"database_bytes\":%llu,\"wal_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
-	         (unsigned long long)recover_left(pool),
-	         (unsigned)atomic_load(&r->desk->net->connections),
-	         (unsigned long long)read->read.queue,
-	         (unsigned long long)read->read.database_bytes,
-	         (unsigned long long)read->read.wal_bytes, resident_bytes(),
-	         (unsigned long long)read->read.seq);
+	buf_addf(
+		b,
+		"],\"recovering\":%llu,\"disk_full\":%s,\"connections\":%u,\"processes\":0,\"queue\":%llu,"
+		"\"database_bytes\":%llu,\"wal_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
+		(unsigned long long)recover_left(pool),
+		store_is_full(pool->store) ? "true" : "false",
+		(unsigned)atomic_load(&r->desk->net->connections),
+		(unsigned long long)read->read.queue, (unsigned long long)read->read.database_bytes,
+		(unsigned long long)read->read.wal_bytes, resident_bytes(),
+		(unsigned long long)read->read.seq);
 	reply_end(r);
 	store_read_free(&read->read);
 }

@@ -128,6 +128,7 @@ struct store {
 	atomic_ullong queued;
 	atomic_ullong heartbeat;
 	atomic_bool   is_full; /* a commit waits for room on the disk */
+	bool          was_older;
 };
 
 /* group.c: the commit that begins with this group */

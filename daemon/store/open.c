@@ -148,6 +148,7 @@ static enum gd_err use_database(struct store *s, bool accepts_rollback, uint64_t
 		rc = upkeep_load(s, why);
 	if (rc == GD_OK && !is_clean)
 		rc = start_log_over(s, why);
+	s->was_older = is_older;
 	if (rc == GD_OK && is_older)
 		rc = rollback_accept(s, &last, why);
 	if (rc == GD_OK)
@@ -246,6 +247,11 @@ void store_close(struct store *s)
 	voided_close(&s->voided);
 	free(s->steps);
 	free(s);
+}
+
+bool store_was_older(const struct store *s)
+{
+	return s->was_older;
 }
 
 uint64_t store_next_job_id(const struct store *s)

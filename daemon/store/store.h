@@ -317,6 +317,8 @@ uint64_t                 store_next_job_id(
 			const struct store *s); /* above every id ever given out; before store_start() */
 uint64_t    store_seq(const struct store *s);  /* highest durable seq */
 const char *store_uuid(const struct store *s); /* of this database, 36 characters */
+/* Acknowledged commits are missing from the database, and it was opened with accepts_rollback. */
+bool        store_was_older(const struct store *s);
 
 uint64_t store_live_count(const struct store *s); /* jobs that are not over; before store_start() */
 

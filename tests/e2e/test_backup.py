@@ -152,6 +152,7 @@ def given_an_old_backup_in_the_place_of_a_newer_state_then_a_start_refuses_it():
         true(wire.call("hello")["store"] != store, "cursors of before mean nothing here")
         equal(len(wire.call("job.list")["jobs"]), 2, "jobs")
         true(wire.call("job.submit", spec={"value": 1})["id"] > newest, "no id is used twice")
+    true("store.rolled_back" in daemon.log(), daemon.log())
 
 
 @test

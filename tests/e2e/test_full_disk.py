@@ -61,6 +61,7 @@ def given_a_full_disk_then_jobs_rest_and_go_on_when_there_is_room():
         # Reads are answered, and see what is durable.
         equal(other.call("job.wait", ids=[sleeper], timeout=0.5)["done"], [])
         equal(other.call("job.get", id=sleeper)["status"], "running")
+        true(other.call("server.info")["disk_full"], "the full disk is shown")
         daemon.make_room()
         first = wire.reply(held)["result"]["id"]
         equal(other.call("job.wait", ids=[sleeper, first], timeout=20)["pending"], [])
