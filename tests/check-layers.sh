@@ -14,13 +14,15 @@ top=${srcdir:-$(dirname "$0")/..}
 table='
 proto/base/         | proto/base/ |
 proto/              | proto/ | jansson.h openssl/
-daemon/engine/      | daemon/engine/ proto/base/ | -
-daemon/load/        | daemon/load/ daemon/engine/ proto/base/ | jansson.h
-daemon/store/recover| daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/engine/expr.h daemon/engine/value.h daemon/load/load.h proto/base/ | sqlite3.h pthread.h jansson.h
-daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/engine/expr.h daemon/engine/value.h proto/base/ | sqlite3.h pthread.h
-daemon/fsck/        | daemon/fsck/ daemon/store/ daemon/load/ daemon/engine/engine.h daemon/engine/program.h daemon/engine/value.h proto/base/ | sqlite3.h jansson.h
-daemon/run/         | daemon/run/ daemon/engine/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
-daemon/net/         | daemon/net/ daemon/run/ daemon/load/ daemon/store/store.h daemon/engine/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
+daemon/value/       | daemon/value/ proto/base/ | -
+daemon/expr/        | daemon/expr/ daemon/value/ proto/base/ | -
+daemon/engine/      | daemon/engine/ daemon/expr/ daemon/value/ proto/base/ | -
+daemon/load/        | daemon/load/ daemon/engine/ daemon/expr/ daemon/value/ proto/base/ | jansson.h
+daemon/store/recover| daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h daemon/load/load.h proto/base/ | sqlite3.h pthread.h jansson.h
+daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h proto/base/ | sqlite3.h pthread.h
+daemon/fsck/        | daemon/fsck/ daemon/store/ daemon/load/ daemon/engine/engine.h daemon/engine/program.h daemon/value/value.h proto/base/ | sqlite3.h jansson.h
+daemon/run/         | daemon/run/ daemon/engine/ daemon/value/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
+daemon/net/         | daemon/net/ daemon/run/ daemon/load/ daemon/store/store.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
 daemon/main.c       | daemon/ proto/ | event2/ pthread.h jansson.h
 daemon/             | daemon/log.h daemon/config daemon/notify.h proto/base/ | ini.h pthread.h
 client/             | client/ proto/ | jansson.h
@@ -109,7 +111,7 @@ self_test_line()
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-self_test_line daemon/engine/a.c '"daemon/engine/value.h"' 0
+self_test_line daemon/engine/a.c '"daemon/value/value.h"' 0
 self_test_line daemon/engine/a.c '<string.h>' 0
 self_test_line daemon/engine/a.c '<time.h>' 1
 self_test_line daemon/engine/a.c '<event2/event.h>' 1

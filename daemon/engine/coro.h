@@ -25,7 +25,7 @@
 #define GATHERD_ENGINE_CORO_H
 
 #include "daemon/engine/engine.h"
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "daemon/engine/slab.h"
 #include "daemon/engine/timer_heap.h"
 #include "daemon/engine/wall.h"

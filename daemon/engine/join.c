@@ -1,4 +1,4 @@
-#include "daemon/engine/duration.h"
+#include "daemon/expr/duration.h"
 #include "daemon/engine/join.h"
 #include "daemon/engine/ops.h"
 

@@ -1,4 +1,4 @@
-#include "daemon/engine/expr_run.h"
+#include "daemon/expr/run.h"
 #include "daemon/engine/ops.h"
 
 enum step op_eval(struct running *r, const struct op *op)

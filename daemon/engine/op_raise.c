@@ -1,5 +1,5 @@
 /* raise, and the ops that handlers are made of. */
-#include "daemon/engine/expr_run.h"
+#include "daemon/expr/run.h"
 #include "daemon/engine/ops.h"
 
 /* --- raise --- */

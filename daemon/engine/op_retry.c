@@ -1,8 +1,8 @@
 /* The modifier `retry`: its options are evaluated once, then each failure asks whether to go on. */
-#include "daemon/engine/duration.h"
-#include "daemon/engine/expr_run.h"
+#include "daemon/expr/duration.h"
+#include "daemon/expr/run.h"
 #include "daemon/engine/ops.h"
-#include "daemon/engine/sip_hash.h"
+#include "daemon/value/sip_hash.h"
 
 #include <math.h>
 

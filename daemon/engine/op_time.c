@@ -1,4 +1,4 @@
-#include "daemon/engine/duration.h"
+#include "daemon/expr/duration.h"
 #include "daemon/engine/ops.h"
 
 enum step sleep_until(struct running *r, gd_nsec due, struct value result)

@@ -1,5 +1,5 @@
 /* The modifier `with`: a permit of a semaphore that lies outside the engine. */
-#include "daemon/engine/expr_run.h"
+#include "daemon/expr/run.h"
 #include "daemon/engine/ops.h"
 
 void permit_free(struct engine *e, struct permit *p)

@@ -11,7 +11,7 @@
 #ifndef GATHERD_ENGINE_PROGRAM_H
 #define GATHERD_ENGINE_PROGRAM_H
 
-#include "daemon/engine/expr.h"
+#include "daemon/expr/expr.h"
 
 #include <stdatomic.h>
 

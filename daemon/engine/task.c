@@ -1,5 +1,5 @@
 #include "daemon/engine/join.h"
-#include "daemon/engine/sayable.h"
+#include "daemon/value/sayable.h"
 
 /* --- frames and tasks --- */
 

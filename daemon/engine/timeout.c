@@ -1,5 +1,5 @@
 /* The modifier `timeout`: asyncio.timeout(), with the accounting of Python 3.13. */
-#include "daemon/engine/duration.h"
+#include "daemon/expr/duration.h"
 #include "daemon/engine/ops.h"
 
 /*      WAITING --deadline: the task is cancelled--> EXPIRING

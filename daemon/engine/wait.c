@@ -1,5 +1,5 @@
 /* wait: asyncio.wait() for tasks of others. It cancels nothing and raises nothing of theirs. */
-#include "daemon/engine/expr_run.h"
+#include "daemon/expr/run.h"
 #include "daemon/engine/join.h"
 #include "daemon/engine/ops.h"
 

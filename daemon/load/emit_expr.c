@@ -1,7 +1,7 @@
 #include "daemon/load/emit_expr.h"
 
-#include "daemon/engine/expr_fn.h"
-#include "daemon/engine/limits.h"
+#include "daemon/expr/fn.h"
+#include "daemon/value/limits.h"
 #include "daemon/load/nearest.h"
 #include "proto/base/check.h"
 

@@ -1,6 +1,6 @@
 #include "daemon/load/load.h"
 
-#include "daemon/engine/duration.h"
+#include "daemon/expr/duration.h"
 #include "proto/base/check.h"
 
 static struct value load_list(struct value_heap *h, const json_t *json)

@@ -1,6 +1,6 @@
 #include "daemon/load/lex_expr.h"
 
-#include "daemon/engine/expr_fn.h"
+#include "daemon/expr/fn.h"
 #include "proto/base/check.h"
 
 #include <float.h>

@@ -7,7 +7,7 @@
 #ifndef GATHERD_LOAD_LOAD_H
 #define GATHERD_LOAD_LOAD_H
 
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "daemon/engine/program.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
 /* What can be said of a constant before it runs. */
-#include "daemon/engine/duration.h"
+#include "daemon/expr/duration.h"
 #include "daemon/load/loader.h"
 #include "proto/base/check.h"
 

@@ -1,6 +1,6 @@
 #include "daemon/load/names.h"
 
-#include "daemon/engine/sip_hash.h"
+#include "daemon/value/sip_hash.h"
 #include "daemon/load/nearest.h"
 
 #include <stdlib.h>

@@ -206,11 +206,11 @@ static enum emit_level emit_below(struct emitter *e, const char *key, uint32_t i
 /* Constants in a row become a list or a dict that owns them; `mark` is before the first. */
 static enum emit_level gather_consts(struct emitter *e, struct emit_mark mark, bool is_list)
 {
-	struct value_heap  *h = e->b->heap;
-	struct expr_code   *code = &e->b->code;
-	uint32_t            count = code->const_count - mark.constant;
-	uint32_t            from = mark.constant;
-	struct value        v = is_list ? value_list_new(h, count) : value_dict_new(h, count / 2);
+	struct value_heap *h = e->b->heap;
+	struct expr_code  *code = &e->b->code;
+	uint32_t           count = code->const_count - mark.constant;
+	uint32_t           from = mark.constant;
+	struct value       v = is_list ? value_list_new(h, count) : value_dict_new(h, count / 2);
 
 	CHECK(code->op_count - mark.op == count);
 	/* Constants are only borrowed until it has worked; immortal, they may be put in twice. */

@@ -10,7 +10,7 @@
 #ifndef GATHERD_LOAD_PARSE_EXPR_H
 #define GATHERD_LOAD_PARSE_EXPR_H
 
-#include "daemon/engine/expr.h"
+#include "daemon/expr/expr.h"
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 #include "daemon/load/tree_parser.h"
 
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 
 /* What nests goes through here, so that the depth of the recursion has a bound. */
 static bool enter(struct tree_parser *p)

@@ -10,7 +10,7 @@
 #ifndef GATHERD_LOAD_TREE_EXPR_H
 #define GATHERD_LOAD_TREE_EXPR_H
 
-#include "daemon/engine/expr_op.h"
+#include "daemon/expr/op.h"
 #include "proto/base/arena.h"
 
 #define TREE_DEPTH_MAX 64

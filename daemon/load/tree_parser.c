@@ -1,6 +1,6 @@
 #include "daemon/load/tree_parser.h"
 
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "proto/base/check.h"
 
 #include <stdarg.h>

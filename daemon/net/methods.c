@@ -1,6 +1,6 @@
 #include "daemon/net/methods.h"
 
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "daemon/net/stream.h"
 #include "daemon/run/apply.h"
 

@@ -1,4 +1,4 @@
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
 #include "daemon/run/recover.h"

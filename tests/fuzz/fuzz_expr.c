@@ -5,7 +5,7 @@
  * JSON that reads back as an equal value, and leaves no memory behind; and a constant is what the
  * compiler folds it to, however it is reached.
  */
-#include "daemon/engine/sayable.h"
+#include "daemon/value/sayable.h"
 #include "daemon/load/load.h"
 #include "daemon/load/parse_expr.h"
 #include "proto/base/check.h"

@@ -1,7 +1,7 @@
 #include "tests/fuzz/job_run.h"
 
 #include "daemon/engine/engine.h"
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "daemon/load/load.h"
 #include "proto/base/check.h"
 #include "tests/fuzz/expect.h"

@@ -30,10 +30,9 @@ static void given_as_when_bound_then_what_follows_sees_it(void **state)
 static void given_set_when_it_assigns_then_all_values_are_of_before(void **state)
 {
 	(void)state;
-	sim_expect_result(
-		"[{\"set\": {\"a\": 1, \"b\": 2}}, {\"set\": {\"a\": \"${b}\", \"b\": "
-		"\"${a}\"}}, {\"value\": \"${[a, b]}\"}]",
-		"[2,1]");
+	sim_expect_result("[{\"set\": {\"a\": 1, \"b\": 2}}, {\"set\": {\"a\": \"${b}\", \"b\": "
+	                  "\"${a}\"}}, {\"value\": \"${[a, b]}\"}]",
+	                  "[2,1]");
 }
 
 static void given_if_that_is_false_when_there_is_else_then_else_runs(void **state)
@@ -108,10 +107,9 @@ static void given_a_recursive_def_when_called_then_it_recurses(void **state)
 static void given_calls_without_end_when_run_then_the_depth_is_limited(void **state)
 {
 	(void)state;
-	sim_expect_error(
-		"{\"def\": {\"f\": {\"params\": [], \"do\": {\"call\": \"f\"}}}, \"do\": "
-		"{\"call\": \"f\"}}",
-		"LimitError", "calls are nested deeper than 256");
+	sim_expect_error("{\"def\": {\"f\": {\"params\": [], \"do\": {\"call\": \"f\"}}}, \"do\": "
+	                 "{\"call\": \"f\"}}",
+	                 "LimitError", "calls are nested deeper than 256");
 }
 
 static void given_args_with_defaults_when_run_then_the_defaults_count(void **state)
@@ -126,9 +124,8 @@ static void given_yields_when_run_then_they_go_to_the_stream(void **state)
 	struct sim *s = sim_open();
 
 	(void)sim_submit(
-		s,
-		"[{\"yield\": 1}, {\"gather\": [{\"yield\": 2}, [{\"sleep\": 1}, {\"yield\": "
-		"3}]]}, {\"return\": \"x\"}]");
+		s, "[{\"yield\": 1}, {\"gather\": [{\"yield\": 2}, [{\"sleep\": 1}, {\"yield\": "
+		   "3}]]}, {\"return\": \"x\"}]");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 yield 1\n"

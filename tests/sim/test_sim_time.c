@@ -87,10 +87,9 @@ static void given_equal_deadlines_when_they_fire_then_the_first_armed_is_first(v
 	(void)state;
 	struct sim *s = sim_open();
 
-	(void)sim_submit(
-		s,
-		"{\"as_completed\": {\"sleep\": 1, \"result\": \"${i}\"}, \"for\": \"i\", "
-		"\"in\": [3, 1, 2], \"as\": \"c\", \"do\": {\"yield\": \"${c.result}\"}}");
+	(void)sim_submit(s,
+	                 "{\"as_completed\": {\"sleep\": 1, \"result\": \"${i}\"}, \"for\": \"i\", "
+	                 "\"in\": [3, 1, 2], \"as\": \"c\", \"do\": {\"yield\": \"${c.result}\"}}");
 	sim_run_until_idle(s);
 
 	sim_expect(s, "[     0ms] job 1 task.started /as_completed#0\n"

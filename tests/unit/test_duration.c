@@ -1,4 +1,4 @@
-#include "daemon/engine/duration.h"
+#include "daemon/expr/duration.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

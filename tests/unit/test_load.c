@@ -247,10 +247,9 @@ static void given_as_completed_without_a_body_then_the_results_are_the_value(voi
 	struct program *p = load_spec("{\"events\": \"job\", \"as_completed\": [{\"sleep\": 1}]}");
 
 	(void)state;
-	load_expect_code(
-		p, 0,
-		"join 1 | list 0 | joinresult 2 <1 >5 | append 0 <2 | jump >2 | end 0"
-		" [3 slots, 0 captured]");
+	load_expect_code(p, 0,
+	                 "join 1 | list 0 | joinresult 2 <1 >5 | append 0 <2 | jump >2 | end 0"
+	                 " [3 slots, 0 captured]");
 	assert_int_equal(p->joins[0].flags, 0);
 	assert_true(p->only_job_events);
 	program_release(p);

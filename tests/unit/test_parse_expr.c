@@ -1,4 +1,4 @@
-#include "daemon/engine/limits.h"
+#include "daemon/value/limits.h"
 #include "tests/lib/expr_bench.h"
 #include "tests/lib/fault.h"
 

@@ -1,5 +1,5 @@
-#include "daemon/engine/limits.h"
-#include "daemon/engine/sayable.h"
+#include "daemon/value/limits.h"
+#include "daemon/value/sayable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

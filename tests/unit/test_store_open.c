@@ -147,8 +147,7 @@ static void open_and_walk(struct fixture *f, struct live *l)
 	struct gd_error why = { 0 };
 
 	*l = (struct live){ 0 };
-	if (fixture_try_open(f, &why) != GD_OK ||
-	    live_walk(f->store, note_live, l, &why) != GD_OK)
+	if (fixture_try_open(f, &why) != GD_OK || live_walk(f->store, note_live, l, &why) != GD_OK)
 		fail_msg("%s", why.text);
 }
 

@@ -1,4 +1,4 @@
-#include "daemon/engine/value.h"
+#include "daemon/value/value.h"
 
 #include "tests/lib/fault.h"
 

@@ -1,0 +1,30 @@
+/*
+ * limits.h - what one job may use. Reaching one is a typed error, never a surprise.
+ * `hello` reports them; JOBS.md lists them.
+ */
+#ifndef GATHERD_VALUE_LIMITS_H
+#define GATHERD_VALUE_LIMITS_H
+
+#define SPEC_BYTES_MAX (256 * 1024)
+#define SPEC_NODES_MAX 8000
+#define SPEC_DEPTH_MAX 60
+#define SPEC_PROBLEMS_MAX 20
+
+#define JOB_TASKS_MAX 1048576           /* live at one time */
+#define JOB_CALL_DEPTH_MAX 256          /* of def calls within one task */
+#define JOB_VALUE_BYTES_MAX (64u << 20) /* values held by one job */
+#define JOB_RESULT_BYTES_MAX (1u << 20) /* as JSON */
+#define JOB_TICKS_PER_NOW 10000         /* loop iterations without a timer, then "it is now T" */
+#define JOB_OPS_PER_STEP_MAX 10000000   /* ops of one task without a suspension */
+
+#define EXPR_SOURCE_CHARS_MAX 2000
+#define EXPR_FUEL 100000 /* steps of one evaluation */
+#define EXPR_RESULT_BYTES_MAX (1u << 20)
+#define RANGE_ELEMENTS_MAX 1048576 /* of a lazy range */
+
+#define TASK_NAME_BYTES_MAX 1000
+#define SEMAPHORE_NAME_BYTES_MAX 200
+
+#define SLOTS_MAX 60000 /* names and temporaries of one coroutine */
+
+#endif
