@@ -45,11 +45,15 @@ static enum gd_err check_pages(struct store *s, struct gd_error *why)
 	return rc;
 }
 
+/* Not 1, which SQLite tells from 0 by a single bit of the row: a page that a power cut tore in just
+ * this place of the log would then look like a flipped bit, and the start be refused. */
+#define CLEAN_MARK 90
+
 static enum gd_err mark_clean(struct store *s, bool is_clean, struct gd_error *why)
 {
 	struct bind b = db_bind(&s->db, SQL_STATE_CLEAN);
 
-	bind_i64(&b, is_clean);
+	bind_i64(&b, is_clean ? CLEAN_MARK : 0);
 	return db_run(&s->db, &b, why);
 }
 

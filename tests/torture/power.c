@@ -305,13 +305,14 @@ static void again(int count, char **words)
 	at = place((uint32_t)strtoul(words[1], NULL, 10));
 	at.cut = (enum cut)strtoul(words[2], NULL, 10);
 	at.seed = strtoull(words[3], NULL, 10);
-	(void)tape_play(rig.recorded, at.count, at.cut, at.seed, words[count - 1], &hash);
-	if (is_recovery)
+	if (is_recovery) {
 		power_again_recovery(&at, (uint32_t)strtoul(words[4], NULL, 10),
 		                     (enum cut)strtoul(words[5], NULL, 10),
-		                     strtoull(words[6], NULL, 10));
-	else
+		                     strtoull(words[6], NULL, 10), words[7]);
+	} else {
+		(void)tape_play(rig.recorded, at.count, at.cut, at.seed, words[4], &hash);
 		(void)power_cut(rig.recorded, &at, "this");
+	}
 	end_scene();
 }
 

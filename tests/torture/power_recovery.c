@@ -102,12 +102,15 @@ void power_cut_recovery(const struct cut_at *first, uint32_t random_cuts)
 	tape_close(t);
 }
 
-void power_again_recovery(const struct cut_at *first, uint32_t count, enum cut cut, uint64_t seed)
+void power_again_recovery(const struct cut_at *first, uint32_t count, enum cut cut, uint64_t seed,
+                          const char *dir)
 {
 	uint32_t     prefix = 0;
 	struct tape *t = record_start(first, &prefix);
+	uint64_t     hash;
 
 	CHECK(t != NULL);
+	(void)tape_play(t, count, cut, seed, dir, &hash);
 	cut_second(t, first, state_of_start(t, first), count, cut, seed);
 	tape_close(t);
 }

@@ -72,7 +72,8 @@ uint32_t power_state_of_image(const struct cut_at *at);
 
 /* Starts on the disk of this cut, and cuts that start at each of its syncs. `random_cuts` of each. */
 void power_cut_recovery(const struct cut_at *first, uint32_t random_cuts);
-/* One of those, for --again. */
-void power_again_recovery(const struct cut_at *first, uint32_t count, enum cut cut, uint64_t seed);
+/* One of those, for --again; the disk stays in `dir`. */
+void power_again_recovery(const struct cut_at *first, uint32_t count, enum cut cut, uint64_t seed,
+                          const char *dir);
 
 #endif

@@ -310,6 +310,7 @@ const struct power_scene power_scenes[] = {
 	{ .name = "semaphores", .lives = { semaphores } },
 	{ .name = "stop-and-start", .lives = { one_job, more_jobs_and_stop } },
 	{ .name = "crash-and-start", .lives = { ten_jobs, more_jobs } },
+	{ .name = "crash-and-stop", .lives = { ten_jobs, only_open, only_open } },
 	{ .name = "three-lives", .lives = { ten_jobs, more_jobs, more_jobs_and_stop } },
 	{ .name = "checkpoint", .lives = { checkpoint } },
 	{ .name = "checkpoint-and-start", .lives = { checkpoint, more_jobs_and_stop } },
