@@ -32,7 +32,6 @@ struct walk {
 	uint64_t      frames;       /* up to the last of them */
 	uint64_t      bytes;        /* in all */
 	uint64_t      commits_lost; /* there and behind it */
-	bool          is_flipped;   /* what did not fit is one bit away from whole */
 	unsigned char frame[FRAME_HEADER_BYTES + PAGE_BYTES_MAX];
 };
 
@@ -70,98 +69,6 @@ static bool is_page_size(uint32_t bytes)
 	return bytes >= PAGE_BYTES_MIN && bytes <= PAGE_BYTES_MAX && (bytes & (bytes - 1)) == 0;
 }
 
-/* --- one bit away from whole --- */
-
-/* A flipped bit adds to the sum, or takes away from it, a power of two times what its word counts
- * for at the end. So one look at each bit tells whether one of them explains the difference. */
-static uint32_t bits_between(const unsigned char *a, const unsigned char *b, uint32_t count)
-{
-	uint32_t bits = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		bits += (uint32_t)__builtin_popcount((unsigned)(a[i] ^ b[i]));
-	return bits;
-}
-
-/* The bit of a word whose flip turns a sum that is off by `gap` into the one that was meant; `share`
- * is what the word counts for. -1: none. */
-static int find_bit(uint32_t word, const uint32_t share[2], const uint32_t gap[2])
-{
-	for (int bit = 0; bit < 32; bit++) {
-		uint32_t change = UINT32_C(1) << bit;
-
-		if ((word & change) != 0)
-			change = UINT32_C(0) - change;
-		if (share[0] * change == gap[0] && share[1] * change == gap[1])
-			return bit;
-	}
-	return -1;
-}
-
-/* Where the word stands in a frame: the sum covers its first eight bytes and its page. */
-static unsigned char *word_at(unsigned char *frame, uint32_t index)
-{
-	return index < 2 ? frame + (size_t)index * 4
-	                 : frame + FRAME_HEADER_BYTES + (size_t)(index - 2) * 4;
-}
-
-static bool mend_word(unsigned char *at, const uint32_t share[2], const uint32_t gap[2],
-                      bool is_big_endian)
-{
-	int bit = find_bit(get_word(at, is_big_endian), share, gap);
-	int byte;
-
-	if (bit < 0)
-		return false;
-	byte = is_big_endian ? 3 - bit / 8 : bit / 8;
-	at[byte] = (unsigned char)(at[byte] ^ 1u << bit % 8);
-	return true;
-}
-
-/* From the last pair of words to the first; a pair counts for more the more follow it, in the
- * manner of Fibonacci numbers. */
-static bool mend_sum(unsigned char *frame, uint32_t words, const uint32_t gap[2],
-                     bool is_big_endian)
-{
-	uint32_t first[2] = { 1, 1 };
-	uint32_t second[2] = { 0, 1 };
-
-	for (uint32_t i = words; i >= 2; i -= 2) {
-		if (mend_word(word_at(frame, i - 1), second, gap, is_big_endian) ||
-		    mend_word(word_at(frame, i - 2), first, gap, is_big_endian))
-			return true;
-		first[0] += first[1];
-		first[1] += first[0];
-		second[0] += second[1];
-		second[1] += second[0];
-	}
-	return false;
-}
-
-static bool mend_frame(unsigned char *frame, uint32_t page_bytes, const unsigned char salt[8],
-                       const struct sum *before)
-{
-	struct sum sum = *before;
-	uint32_t   gap[2];
-	uint32_t   salt_bits = bits_between(frame + 8, salt, 8);
-
-	sum_up(&sum, frame, 8);
-	sum_up(&sum, frame + FRAME_HEADER_BYTES, page_bytes);
-	gap[0] = get_big(frame + 16) - sum.at[0];
-	gap[1] = get_big(frame + 20) - sum.at[1];
-	if (gap[0] == 0 && gap[1] == 0 && salt_bits == 1) {
-		memcpy(frame + 8, salt, 8);
-		return true;
-	}
-	if (salt_bits != 0)
-		return false;
-	if (__builtin_popcount(get_big(frame + 16) ^ sum.at[0]) +
-	            __builtin_popcount(get_big(frame + 20) ^ sum.at[1]) ==
-	    1)
-		return true; /* in the sum itself, which nobody reads after us */
-	return mend_sum(frame, 2 + page_bytes / 4, gap, before->is_big_endian);
-}
-
 static bool is_header(const unsigned char *header)
 {
 	struct sum sum = { .is_big_endian = (header[3] & 1) != 0 };
@@ -169,20 +76,6 @@ static bool is_header(const unsigned char *header)
 	sum_up(&sum, header, 24);
 	return (get_big(header) & ~1u) == MAGIC && is_page_size(get_big(header + 8)) &&
 	       is_sum(&sum, header + 24);
-}
-
-static bool is_header_flipped(const unsigned char header[32])
-{
-	unsigned char copy[HEADER_BYTES];
-
-	memcpy(copy, header, sizeof copy);
-	for (uint32_t bit = 0; bit < HEADER_BYTES * 8; bit++) {
-		copy[bit / 8] = (unsigned char)(copy[bit / 8] ^ 1u << bit % 8);
-		if (is_header(copy))
-			return true;
-		copy[bit / 8] = header[bit / 8];
-	}
-	return false;
 }
 
 /* --- the walk --- */
@@ -200,25 +93,19 @@ static void take_header(struct walk *w, const unsigned char *header)
 		return;
 	}
 	w->is_broken = true;
-	w->is_flipped = is_header_flipped(header);
 	if (!is_page_size(w->page_bytes))
 		w->page_bytes = PAGE_BYTES_USUAL;
 }
 
-/* False: it does not follow from what stands before it. Then it is mended when one bit is all that
- * is wrong with it, so that it can be counted for what it was. */
+/* False: it does not follow from what stands before it. */
 static bool check_frame(struct walk *w)
 {
-	const struct sum before = w->sum;
-	unsigned char   *frame = w->frame;
+	const unsigned char *frame = w->frame;
 
 	sum_up(&w->sum, frame, 8);
 	sum_up(&w->sum, frame + FRAME_HEADER_BYTES, w->page_bytes);
-	if (memcmp(frame + 8, w->salt, sizeof w->salt) == 0 && get_big(frame) != 0 &&
-	    is_sum(&w->sum, frame + 16))
-		return true;
-	w->is_flipped = mend_frame(frame, w->page_bytes, w->salt, &before);
-	return false;
+	return memcmp(frame + 8, w->salt, sizeof w->salt) == 0 && get_big(frame) != 0 &&
+	       is_sum(&w->sum, frame + 16);
 }
 
 static void take_frame(struct walk *w)
@@ -260,8 +147,7 @@ static enum gd_err walk_file(struct walk *w, const char *path, struct gd_error *
 	}
 	if (ferror(w->file))
 		return gd_fail_sys(why, errno, "cannot read %s", path);
-	/* What a crash cuts off is never one bit away from whole. */
-	if (w->commits_lost > (w->is_flipped ? 0 : COMMITS_IN_GOOD_FAITH))
+	if (w->commits_lost > COMMITS_IN_GOOD_FAITH)
 		return gd_fail(why, GD_STORE,
 		               "%s is damaged at byte %llu, with %llu commits behind; restore "
 		               "a backup, or lose them: truncate -s %llu",

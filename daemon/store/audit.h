@@ -5,8 +5,8 @@
  * stands behind it and says nothing. That is right for a commit that was cut off by a crash, which
  * nobody was told of. But every commit waits for the sync of the one before it, so at most one can
  * stand behind such a place in good faith; where there are more, the disk has lost what was
- * promised. It has also where a single flipped bit is all that is wrong: a write that was cut off
- * looks otherwise.
+ * promised. Whether that one was acknowledged, last_commit.h knows: a page that a power cut has torn,
+ * with an older round of the log below it, may look like one with a flipped bit.
  *
  * Cost: one pass over the file. Threads: none.
  * Source: https://www.sqlite.org/fileformat2.html, section 4.

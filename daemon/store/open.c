@@ -45,15 +45,11 @@ static enum gd_err check_pages(struct store *s, struct gd_error *why)
 	return rc;
 }
 
-/* Not 1, which SQLite tells from 0 by a single bit of the row: a page that a power cut tore in just
- * this place of the log would then look like a flipped bit, and the start be refused. */
-#define CLEAN_MARK 90
-
 static enum gd_err mark_clean(struct store *s, bool is_clean, struct gd_error *why)
 {
 	struct bind b = db_bind(&s->db, SQL_STATE_CLEAN);
 
-	bind_i64(&b, is_clean ? CLEAN_MARK : 0);
+	bind_i64(&b, is_clean);
 	return db_run(&s->db, &b, why);
 }
 
@@ -76,12 +72,15 @@ static enum gd_err load_seq(struct store *s, struct gd_error *why)
 
 /* What a crash has cut off stands behind the good part of the log, and a shorter commit would
  * overwrite only some of it: the rest would look like acknowledged commits behind a damaged one. So
- * the log starts over. A disk without room for that keeps it as it is. */
-static enum gd_err start_log_over(struct store *s, struct gd_error *why)
+ * the log starts over. A disk without room for that keeps it as it is. Where nothing of it is good
+ * there is nothing to move, and SQLite would go on with the salt that the rest has as well. */
+static enum gd_err start_log_over(struct store *s, uint64_t audited, struct gd_error *why)
 {
 	bool is_whole;
 
-	return db_checkpoint(&s->db, SQLITE_CHECKPOINT_PASSIVE, &is_whole, why);
+	return db_checkpoint(&s->db,
+	                     audited == 0 ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+	                     &is_whole, why);
 }
 
 /* From now on the directory remembers what is acknowledged. */
@@ -151,7 +150,7 @@ static enum gd_err use_database(struct store *s, bool accepts_rollback, uint64_t
 	if (rc == GD_OK)
 		rc = upkeep_load(s, why);
 	if (rc == GD_OK && !is_clean)
-		rc = start_log_over(s, why);
+		rc = start_log_over(s, audited, why);
 	s->was_older = is_older;
 	if (rc == GD_OK && is_older)
 		rc = rollback_accept(s, &last, why);

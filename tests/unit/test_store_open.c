@@ -88,7 +88,7 @@ static void given_a_close_or_a_crash_when_looked_at_then_the_mark_tells_them_apa
 
 	fixture_open(f);
 	fixture_close(f);
-	assert_int_not_equal(clean_mark(f), 0);
+	assert_int_equal(clean_mark(f), 1);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
