@@ -139,8 +139,8 @@ class Look:
         for job, id_ in waiting.items():
             reply = self.reply(wire, id_)
             if "error" in reply:
-                expect(self.model.may_be_gone(job), "R:" if job.status else "I5:",
-                       f"job {job.id} cannot be cancelled:", reply)
+                expect(self.model.may_be_gone(job), "R:" if job.status else "I1:",
+                       f"job {job.id} is not there to be cancelled:", reply)
                 continue
             self.model.note({"fact": "cancelled", "id": job.id,
                              "accepted": reply["result"]["accepted"],

@@ -110,7 +110,7 @@ static bool begins(const char *line, const char *word)
 /* A line of kit_dump() that may leave: an event, or a job that is over. */
 static bool may_expire(const char *line, size_t bytes)
 {
-	const char *status = memchr(line + 4, ' ', bytes - 4);
+	const char *status = bytes < 5 ? NULL : memchr(line + 4, ' ', bytes - 4);
 
 	if (begins(line, "event "))
 		return true;
@@ -119,26 +119,51 @@ static bool may_expire(const char *line, size_t bytes)
 	        begins(status, " cancelled "));
 }
 
-/* Nothing is there but what `state` has; what is missing may have expired, and enough stays. */
-static bool is_but_for_expired(const char *dump, const char *state)
+static bool has_line(const char *text, const char *line, size_t bytes)
+{
+	for (; *text != '\0'; text += line_bytes(text))
+		if (strncmp(text, line, bytes) == 0)
+			return true;
+	return false;
+}
+
+/* Of what may expire, enough. */
+static bool has_enough(const char *dump)
 {
 	uint32_t jobs = 0;
 	uint32_t events = 0;
 
-	while (*state != '\0') {
-		size_t bytes = line_bytes(state);
-		bool   is_there = strncmp(dump, state, bytes) == 0;
-
-		if (!is_there && !may_expire(state, bytes))
-			return false;
-		if (is_there && may_expire(state, bytes)) {
-			jobs += begins(state, "job ");
-			events += begins(state, "event ");
-		}
-		dump += is_there ? bytes : 0;
-		state += bytes;
+	for (; *dump != '\0'; dump += line_bytes(dump)) {
+		events += begins(dump, "event ");
+		jobs += begins(dump, "job ") && may_expire(dump, line_bytes(dump));
 	}
-	return *dump == '\0' && jobs >= rig.scene->jobs_kept && events >= rig.scene->events_kept;
+	return jobs >= rig.scene->jobs_kept && events >= rig.scene->events_kept;
+}
+
+/* They differ in nothing but what may have expired in one of them: what leaves behind a commit may
+ * have left before or behind its mark on the tape. */
+static bool is_but_for_expired(const char *dump, const char *state)
+{
+	const char *all = dump;
+
+	while (*dump != '\0' || *state != '\0') {
+		size_t bytes = line_bytes(state);
+		size_t more = line_bytes(dump);
+
+		if (*state != '\0' && bytes == more && strncmp(dump, state, bytes) == 0) {
+			dump += more;
+			state += bytes;
+		} else if (*state != '\0' && !has_line(dump, state, bytes)) {
+			if (!may_expire(state, bytes))
+				return false;
+			state += bytes;
+		} else {
+			if (*dump == '\0' || !may_expire(dump, more))
+				return false;
+			dump += more;
+		}
+	}
+	return has_enough(all);
 }
 
 static bool is_state(const char *dump, uint32_t k)

@@ -25,7 +25,7 @@ CRASH = {
     "forgets-job": ("I1", "I3", "R:"),
     "ends-twice": ("I2",),
     "drops-event": ("I3",),
-    "forgets-cancel": ("I5",),
+    "forgets-cancel": ("I5", "I2"),
     "wakes-early": ("I6",),
     "lets-all-in": ("S:",),
     "expires-early": ("R:", "I1"),  # or its key, which is free too soon
