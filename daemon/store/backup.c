@@ -25,8 +25,12 @@ static gd_nsec monotonic_now(void)
 void backup_clean(const struct state_dir *dir)
 {
 	(void)unlinkat(dir->dir_fd, BACKUP_FILE, 0);
-	(void)unlinkat(dir->dir_fd, BACKUP_UNBORN, 0);
+	/* The copy has a log of its own until its check ends; beside another copy it would be taken for
+	 * that one's. */
 	(void)unlinkat(dir->dir_fd, BACKUP_UNBORN "-journal", 0);
+	(void)unlinkat(dir->dir_fd, BACKUP_UNBORN "-wal", 0);
+	(void)unlinkat(dir->dir_fd, BACKUP_UNBORN "-shm", 0);
+	(void)unlinkat(dir->dir_fd, BACKUP_UNBORN, 0);
 }
 
 static void close_copy(struct backup *b)

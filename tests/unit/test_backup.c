@@ -252,11 +252,15 @@ static void given_a_half_written_copy_when_a_start_finds_it_then_it_is_thrown_aw
 
 	assert_int_equal(mkdir(f->dir, 0700), 0);
 	fixture_write_file(f, "backup.new", "SQLite format 3, half", 21);
+	fixture_write_file(f, "backup.new-wal", "", 0);
+	fixture_write_file(f, "backup.new-shm", "", 0);
 	fixture_write_file(f, "backup.db", "nobody fetched it", 17);
 
 	fixture_open(f);
 
 	assert_false(fixture_is_file(f, "backup.new"));
+	assert_false(fixture_is_file(f, "backup.new-wal"));
+	assert_false(fixture_is_file(f, "backup.new-shm"));
 	assert_false(fixture_is_file(f, "backup.db"));
 	(void)wait_until_ready(f, begin(f));
 }
