@@ -255,7 +255,7 @@ static void given_a_flipped_bit_in_the_last_commit_when_opened_then_it_is_refuse
 	free(fixture_read_file(f, "gatherd.db-wal", &count));
 	flip(f, count - 100);
 
-	fixture_assert_refused(f, "damaged at byte");
+	fixture_assert_refused(f, "were acknowledged");
 }
 
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
