@@ -296,17 +296,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
-    parser.add_argument("--only", help="one of sleeps, tasks, children, durable, submit, restart, burst,"
-                        " subscriber, simulator")
+    parser.add_argument("--only", metavar="PART", help="sleeps, tasks, children, durable, submit,"
+                        " restart, burst, subscriber or simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
     scale = Scale(bench)
-    parts = [bench.sleeps, bench.tasks, bench.children, bench.durable, scale.submit,
-             scale.restart, scale.burst, scale.subscriber, bench.simulator]
-    for part in parts:
-        if options.only in (None, part.__name__):
-            print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
-            part()
+    parts = {part.__name__: part for part in (
+        bench.sleeps, bench.tasks, bench.children, bench.durable, scale.submit, scale.restart,
+        scale.burst, scale.subscriber, bench.simulator)}
+    if options.only is not None and options.only not in parts:
+        parser.error(f"there is no {options.only}; --only is one of {', '.join(parts)}")
+    for name in [options.only] if options.only else parts:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        parts[name]()
     bench.table.print()
 
 
