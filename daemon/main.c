@@ -316,7 +316,8 @@ int main(int argc, char **argv)
 		         d.config.socket, (unsigned)d.config.loops, d.pool->recovery.total,
 		         store_seq(d.store));
 		tell_status(&d);
-		notify_watchdog_allow(REPLAY_MAX);
+		if (d.pool->recovery.total != 0)
+			notify_watchdog_allow(REPLAY_MAX);
 		notify_ready();
 		loop_run(pool_loop(d.pool, 0));
 	} else {
