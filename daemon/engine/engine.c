@@ -254,24 +254,17 @@ static void run_until(struct engine *e, gd_nsec time)
 	e->is_behind = e->active_first != NULL || (first != NULL && first->due <= time);
 }
 
-/* The soonest timer of one job that is due by `time`. Only when the engine is behind is there any
- * to look at. */
+static bool is_of_job(const struct timer_node *n, const void *job)
+{
+	return job_of_timer(n) == job;
+}
+
+/* The soonest timer of one job that is due by `time`. Only when the engine is behind, or in the
+ * middle of a recovery, is there any to look at. */
 static const struct timer_entry *soonest_of(const struct engine *e, const struct job *j,
                                             gd_nsec time)
 {
-	const struct timer_entry *best = NULL;
-
-	if (e->timers.count == 0 || timer_heap_first(&e->timers)->due > time)
-		return NULL;
-	for (uint32_t i = 0; i < e->timers.count; i++) {
-		const struct timer_entry *t = &e->timers.at[i];
-
-		if (t->due <= time && job_of_timer(t->node) == j &&
-		    (best == NULL || t->due < best->due ||
-		     (t->due == best->due && t->seq < best->seq)))
-			best = t;
-	}
-	return best;
+	return timer_heap_find(&e->timers, time, is_of_job, j);
 }
 
 /* Takes one job to `time`, whole, before an input for it applies. False: it ended on the way. */

@@ -151,6 +151,43 @@ void timer_heap_disarm(struct timer_heap *h, struct timer_node *n)
 		sift_down(h, i, last);
 }
 
+struct search {
+	const struct timer_heap *heap;
+	gd_nsec                  until;
+	bool (*is_it)(const struct timer_node *n, const void *ctx);
+	const void               *ctx;
+	const struct timer_entry *best;
+};
+
+/* Below an entry nothing is sooner than it. As deep as the heap: some ten levels of a million. */
+static void search_from(struct search *s, uint64_t i)
+{
+	const struct timer_entry *at;
+
+	if (i >= s->heap->count)
+		return;
+	at = &s->heap->at[i];
+	if (at->due > s->until || (s->best != NULL && !sooner(at, s->best)))
+		return;
+	if (s->is_it(at->node, s->ctx)) {
+		s->best = at;
+		return;
+	}
+	for (uint64_t c = i * ARITY + 1; c <= i * ARITY + ARITY; c++)
+		search_from(s, c);
+}
+
+const struct timer_entry *timer_heap_find(const struct timer_heap *h, gd_nsec until,
+                                          bool (*is_it)(const struct timer_node *n,
+                                                        const void              *ctx),
+                                          const void *ctx)
+{
+	struct search s = { h, until, is_it, ctx, NULL };
+
+	search_from(&s, 0);
+	return s.best;
+}
+
 gd_nsec timer_heap_due(const struct timer_heap *h, const struct timer_node *n)
 {
 	CHECK(n->pos != 0 && n->pos <= h->count);

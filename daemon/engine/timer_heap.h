@@ -59,7 +59,13 @@ static inline const struct timer_entry *timer_heap_first(const struct timer_heap
 {
 	return h->count == 0 ? NULL : &h->at[0];
 }
+/* The soonest that is due by `until` and of which `is_it` says so; NULL: none. Cost: the timers that
+ * are due by then, not those behind. */
+const struct timer_entry *timer_heap_find(const struct timer_heap *h, gd_nsec until,
+                                          bool (*is_it)(const struct timer_node *n,
+                                                        const void              *ctx),
+                                          const void *ctx);
 /* The deadline of an armed node. */
-gd_nsec timer_heap_due(const struct timer_heap *h, const struct timer_node *n);
+gd_nsec                   timer_heap_due(const struct timer_heap *h, const struct timer_node *n);
 
 #endif

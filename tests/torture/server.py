@@ -6,6 +6,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from checker import Violation, expect
@@ -54,8 +55,11 @@ class Server:
         path = self.home / "log"
         log_bytes = path.stat().st_size if path.exists() else 0
         with open(path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=env)
+            try:
+                self.process = subprocess.Popen(self.command(), stdout=log, stderr=log,
+                                                stdin=subprocess.DEVNULL, env=env)
+            except OSError as error:  # not the daemon's fault, so no violation
+                sys.exit(f"{self.command()[0]} cannot be run: {error}")
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

@@ -180,6 +180,65 @@ static void given_a_burst_when_it_is_over_then_most_of_the_room_is_given_back(vo
 	free(n);
 }
 
+struct wish {
+	const struct timer_node *nodes;
+	uint32_t                 every; /* of them */
+	uint32_t                *asked;
+};
+
+static bool is_wished(const struct timer_node *n, const void *ctx)
+{
+	const struct wish *w = ctx;
+
+	++*w->asked;
+	return (uint32_t)(n - w->nodes) % w->every == 0;
+}
+
+static void given_some_of_many_when_searched_then_the_soonest_of_them_is_found(void **state)
+{
+	enum { COUNT = 500 };
+	struct timer_heap h = { 0 };
+	struct timer_node n[COUNT] = { 0 };
+	uint32_t          asked = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT; i++)
+		arm(&h, &n[i], (i * 7919u + 13u) % 100u);
+
+	for (uint32_t every = 1; every < 300; every += 7) {
+		const struct wish         w = { n, every, &asked };
+		const struct timer_entry *best = NULL;
+
+		for (uint32_t i = 0; i < COUNT; i += every) {
+			const struct timer_entry *t = &h.at[n[i].pos - 1];
+
+			if (t->due <= 60 && (best == NULL || t->due < best->due ||
+			                     (t->due == best->due && t->seq < best->seq)))
+				best = t;
+		}
+		assert_ptr_equal(timer_heap_find(&h, 60, is_wished, &w), best);
+	}
+	timer_heap_close(&h);
+}
+
+static void given_one_that_is_due_when_searched_then_nobody_asks_the_others(void **state)
+{
+	enum { COUNT = 10000 };
+	struct timer_heap h = { 0 };
+	struct timer_node n[COUNT] = { 0 };
+	uint32_t          asked = 0;
+	const struct wish w = { n, COUNT, &asked };
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT; i++)
+		arm(&h, &n[i], i == 5 ? 1 : 100 + i);
+
+	assert_null(timer_heap_find(&h, 50, is_wished, &w));
+
+	assert_int_equal(asked, 1);
+	timer_heap_close(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +252,9 @@ int main(void)
 			given_a_wall_set_there_and_back_when_taken_then_the_order_of_arming_is_kept),
 		cmocka_unit_test(
 			given_a_deadline_that_never_comes_when_the_wall_is_set_then_it_does_not_come),
+		cmocka_unit_test(
+			given_some_of_many_when_searched_then_the_soonest_of_them_is_found),
+		cmocka_unit_test(given_one_that_is_due_when_searched_then_nobody_asks_the_others),
 		cmocka_unit_test(given_a_burst_when_it_is_over_then_most_of_the_room_is_given_back),
 	};
 
