@@ -86,11 +86,15 @@ static const struct {
 	[OP_UNDO_OPEN] = { op_undo_open, NULL },
 	[OP_UNDO_ADD] = { op_undo_add, op_undo_resume },
 	[OP_UNDO_CLOSE] = { op_undo_close, op_undo_resume },
+	[OP_EXEC] = { op_exec, op_exec_resume },
 	[OP_WITH] = { op_with, go_on },
 	[OP_WITH_END] = { op_with_end, NULL },
 	[OP_GEN_NEW] = { op_gen_new, NULL },
 	[OP_GEN_NEXT] = { op_gen_next, NULL },
 	[OP_GEN_CLOSE] = { op_gen_close, NULL },
+	[OP_EXEC_OPEN] = { op_exec_open, NULL },
+	[OP_EXEC_LINE] = { op_exec_line, op_exec_line },
+	[OP_EXEC_CLOSE] = { op_exec_close, op_exec_closed },
 	[OP_WAIT] = { op_wait, op_wait_resume },
 	[OP_MATCH_TEXT] = { op_match_text, NULL },
 	[OP_CASE] = { op_case, NULL },
@@ -134,6 +138,8 @@ static enum step meet(struct running *r, const struct op *op, struct value exc)
 	}
 	if (op->kind == OP_UNDO_ADD || op->kind == OP_UNDO_CLOSE)
 		return undo_meet(r, op, exc);
+	if (op->kind == OP_EXEC || op->kind == OP_EXEC_LINE || op->kind == OP_EXEC_CLOSE)
+		return exec_meet(r, op, exc);
 	if (op->kind == OP_WITH)
 		with_leave(r, op->dst);
 	value_release(&r->e->heap, t->result);
@@ -237,14 +243,27 @@ static enum step step_first(struct running *r, enum task_state state)
 	return OPS[op->kind].resume(r, op);
 }
 
+/* What others wait for is given back also by who has used up all that it may use. */
+static bool gives_back(const struct running *r)
+{
+	uint8_t kind = r->j->program->ops[r->t->top->pc].kind;
+
+	return kind == OP_WITH_END || kind == OP_EXEC_CLOSE || kind == OP_GEN_CLOSE ||
+	       kind == OP_UNDO_CLOSE || kind == OP_TIMEOUT_END || kind == OP_LEAVE;
+}
+
 static bool is_over_limits(struct running *r)
 {
 	if (++r->j->ops > JOB_OPS_PER_STEP_MAX) {
+		if (gives_back(r))
+			return false;
 		(void)raise_text(r, "LimitError", "%d steps without waiting for anything",
 		                 JOB_OPS_PER_STEP_MAX);
 		return true;
 	}
 	if ((int64_t)r->e->heap.bytes - r->e->heap_base > (int64_t)JOB_VALUE_BYTES_MAX) {
+		if (gives_back(r))
+			return false;
 		(void)raise_text(r, "LimitError", "the job holds more than %u bytes of values",
 		                 JOB_VALUE_BYTES_MAX);
 		return true;

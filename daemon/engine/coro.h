@@ -11,6 +11,8 @@
  *        |                |  `--combinator, next completion--> JOINING --join--> READY
  *        |                |--before its first op: `after` --> HELD --siblings done--> READY
  *        |                |                       `limit` --> LIMITED --permit--> READY
+ *        |                |--with--> ACQUIRING --permit of the daemon--> READY
+ *        |                |--exec--> EXECUTING --its end, a line--> READY
  *        `----------------'--end, error, cancel--> DONE
  *
  * A task in the ready queue is READY, or THROWN: then it raises `result` when it steps.
@@ -47,6 +49,7 @@ enum task_state {
 	TASK_AWAITING,  /* waiting_on: a waiter */
 	TASK_JOINING,   /* waiting_on: a join */
 	TASK_ACQUIRING, /* waits for a permit of a semaphore outside */
+	TASK_EXECUTING, /* waits for a command (exec.h), whatever cancels it */
 	TASK_LIMITED,   /* waits for a permit of its join */
 	TASK_HELD,      /* waits for its siblings (`after`) */
 	TASK_THROWN,
@@ -131,18 +134,23 @@ struct generator {
 	struct frame frame;
 };
 
+/* What a task has asked of the outside under a ticket: a permit, or a command (exec.h). */
+struct claim {
+	struct sched  sched; /* its type says which */
+	struct job   *job;
+	struct claim *prev, *next; /* the job's, in the order of their tickets */
+	struct task  *task;        /* borrowed: it gives the claim up before it ends */
+	uint32_t      ticket;
+};
+
 /*      WAITING --granted--> HELD --end of its scope--> RETURNED
  *         `--cancelled: not wanted any more--------------^ */
 enum permit_state { PERMIT_WAITING, PERMIT_HELD, PERMIT_RETURNED };
 
 /* One `with` under way. */
 struct permit {
-	struct vobj    obj; /* obj.state: enum permit_state */
-	struct job    *job;
-	struct permit *prev, *next; /* the job's */
-	struct task   *task;        /* borrowed: it returns the permit before it ends */
-	struct value   name;        /* of the semaphore */
-	uint32_t       ticket;
+	struct claim claim; /* sched.obj.state: enum permit_state */
+	struct value name;  /* of the semaphore */
 };
 
 enum job_phase {
@@ -165,7 +173,7 @@ struct job {
 	struct task     *resume; /* stopped by the budget in the middle of a step */
 	struct task     *made_first, *made_last; /* tasks that no join holds */
 	struct join_run *joins;
-	struct permit   *permits, *permits_last; /* in the order of their tickets */
+	struct claim    *claims, *claims_last;
 	struct value     title;
 	int64_t          value_bytes; /* held, as of the last time it ran */
 	uint32_t         ticks;       /* since a timer fired */
@@ -239,7 +247,7 @@ struct running {
 	struct value   exc; /* after STEP_RAISED: a new reference */
 };
 
-/* --- engine.c: the ready queue --- */
+/* --- ready.c, engine.c --- */
 
 void          ready_push(struct job *j, struct sched *s);
 void          due_push(struct job *j, struct sched *s);
@@ -274,9 +282,10 @@ void job_forget_ended(struct engine *e);          /* and the programs that they 
  * name are those of `t`, where it is not NULL. */
 bool engine_put(struct engine *e, struct job *j, enum engine_out_kind kind, struct value data,
                 struct task *t);
-bool engine_put_permit(struct engine *e, struct job *j, enum engine_out_kind kind,
-                       const struct permit *p);
-void engine_free_object(struct value_heap *h, struct vobj *obj);
+/* The same for what a claim asks: under its ticket, without an ordinal. NULL: heap.failed. */
+struct engine_out *engine_put_claim(struct engine *e, const struct claim *c,
+                                    enum engine_out_kind kind, struct value data);
+void               engine_free_object(struct value_heap *h, struct vobj *obj);
 
 /* --- task.c: the life of a task and its frames --- */
 
@@ -341,6 +350,14 @@ struct waiter *waiter_add(struct engine *e, struct job *j, struct task *on, stru
                           struct join_run *join, uint32_t index);
 void waiter_remove(struct engine *e, struct waiter *w); /* from a task that has not ended */
 void waiter_free(struct engine *e, struct waiter *w);
+
+/* --- claim.c --- */
+
+/* Gives a zeroed claim of `t` its ticket and its place among the job's. */
+void          claim_open(struct claim *c, enum value_type type, struct task *t);
+void          claim_close(struct claim *c); /* takes it out again */
+/* NULL: none of this type has the ticket. */
+struct claim *claim_find(const struct job *j, enum value_type type, uint32_t ticket);
 
 /* --- timeout.c, op_with.c, generator.c, undo.c: objects in slots --- */
 

@@ -1,56 +1,11 @@
+#include "daemon/engine/exec.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
 
 #define BUDGET_DEFAULT 50000
 
-/* --- ready queue --- */
-
-void ready_push(struct job *j, struct sched *s)
-{
-	s->at.next = NULL;
-	if (j->ready_last != NULL)
-		j->ready_last->at.next = s;
-	else
-		j->ready_first = s;
-	j->ready_last = s;
-}
-
-void due_push(struct job *j, struct sched *s)
-{
-	s->at.next = NULL;
-	if (j->due_last != NULL)
-		j->due_last->at.next = s;
-	else
-		j->due_first = s;
-	j->due_last = s;
-}
-
-/* asyncio queues a timer that is due already behind what is ready, when the next iteration
- * begins. */
-void due_to_ready(struct job *j)
-{
-	if (j->due_first == NULL)
-		return;
-	if (j->ready_last != NULL)
-		j->ready_last->at.next = j->due_first;
-	else
-		j->ready_first = j->due_first;
-	j->ready_last = j->due_last;
-	j->due_first = j->due_last = NULL;
-}
-
-struct sched *ready_pop(struct job *j)
-{
-	struct sched *s = j->ready_first;
-
-	j->ready_first = s->at.next;
-	if (j->ready_first == NULL)
-		j->ready_last = NULL;
-	s->at.timer.pos = 0;
-	s->at.next = NULL;
-	return s;
-}
+/* --- jobs that have something to do --- */
 
 void engine_activate(struct engine *e, struct job *j)
 {
@@ -179,9 +134,10 @@ static void job_drain(struct engine *e, struct job *j)
 	j->value_bytes = (int64_t)e->heap.bytes - e->heap_base;
 }
 
-static bool is_over(const struct job *j)
+/* A command that nobody awaited is the last to go. */
+static bool is_over(struct engine *e, struct job *j)
 {
-	return is_quiet(j) && j->phase == JOB_SWEEPING && j->tasks_live == 0;
+	return is_quiet(j) && j->phase == JOB_SWEEPING && j->tasks_live == 0 && !exec_is_left(e, j);
 }
 
 static void run_active(struct engine *e)
@@ -195,7 +151,7 @@ static void run_active(struct engine *e)
 		if (!is_quiet(j) && !j->wants_now)
 			continue; /* the budget */
 		engine_deactivate(e, j);
-		if (is_over(j))
+		if (is_over(e, j))
 			job_finish(e, j);
 	}
 }
@@ -210,6 +166,8 @@ static struct job *job_of_timer(const struct timer_node *n)
 		return join_of(s)->job;
 	if (s->obj.type == VALUE_T_TIMEOUT)
 		return ((struct timeout_run *)(void *)s)->job;
+	if (s->obj.type == VALUE_T_EXEC)
+		return ((struct claim *)(void *)s)->job;
 	return ((struct task *)(void *)s)->job;
 }
 
@@ -225,6 +183,8 @@ static void fire(struct engine *e, struct timer_node *n, gd_nsec due)
 		join_timed_out(e, join_of(s));
 	else if (s->obj.type == VALUE_T_TIMEOUT)
 		timeout_expired(e, (struct timeout_run *)(void *)s);
+	else if (s->obj.type == VALUE_T_EXEC)
+		exec_expired(e, (struct exec_run *)(void *)s);
 	else
 		task_wake(j, (struct task *)(void *)s);
 	j->ticks = 0;
@@ -293,7 +253,7 @@ static bool job_advance(struct engine *e, struct job *j, gd_nsec time)
 			fire(e, soonest->node, soonest->due);
 	}
 	e->left = e->budget;
-	if (is_over(j)) {
+	if (is_over(e, j)) {
 		engine_deactivate(e, j);
 		job_finish(e, j);
 		return false;
@@ -332,6 +292,9 @@ static void cancel_job(struct engine *e, const struct engine_in *in)
 
 	if (j == NULL || !job_advance(e, j, in->time))
 		return;
+	/* Who asks again does not want to wait for what takes its time to stop. */
+	if (j->is_cancel_requested || j->phase != JOB_IN_BODY)
+		exec_kill_all(e, j);
 	if (j->phase == JOB_IN_BODY && task_cancel(e, j, j->main, in->message))
 		j->is_cancel_requested = true;
 	engine_activate(e, j);
@@ -344,6 +307,20 @@ static void grant_permit(struct engine *e, const struct engine_in *in)
 	if (j == NULL || !job_advance(e, j, in->time))
 		return;
 	permit_granted(j, in->ticket);
+	engine_activate(e, j);
+}
+
+static void tell_command(struct engine *e, const struct engine_in *in)
+{
+	struct job *j = job_find(e, in->job);
+	size_t      bytes;
+
+	if (j == NULL || !job_advance(e, j, in->time))
+		return;
+	/* What it is told is copied, and counts among what it holds. */
+	bytes = e->heap.bytes;
+	exec_take(e, j, in);
+	j->value_bytes += (int64_t)e->heap.bytes - (int64_t)bytes;
 	engine_activate(e, j);
 }
 
@@ -378,6 +355,13 @@ enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct eng
 		break;
 	case ENGINE_GRANT:
 		grant_permit(e, in);
+		run_active(e);
+		break;
+	case ENGINE_BEGIN:
+	case ENGINE_EXITED:
+	case ENGINE_LINES:
+	case ENGINE_RESUME:
+		tell_command(e, in);
 		run_active(e);
 		break;
 	case ENGINE_NOW:

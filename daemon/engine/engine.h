@@ -17,6 +17,46 @@
  * Outputs hold references, and the engine holds the programs of jobs that have ended, until
  * engine_outs_clear(): what is put out can be read until then. Threads: one at a
  * time. Cost: a step is O(log timers); starting a child of a gather is O(1).
+ *
+ * Commands. Each is a claim of its job under a ticket, and may take several attempts.
+ *
+ *	engine                                    outside
+ *	EXEC ticket, attempt, request  ------->   queue of its pool
+ *	                               <-------   BEGIN: journaled, durable; then it is started
+ *	[MORE, for each LINES taken]   <------->  [LINES: one for EXEC, then one for each MORE]
+ *	[STOP, perhaps then KILL]      ------->   TERM, after the grace KILL; or KILL
+ *	                               <-------   EXITED, once, when nothing of it is left
+ *	RECALL, in place of all that, before BEGIN
+ *
+ * EXEC's `data` is {argv: [text], grace: seconds} and, where they are given, stdin (text, or
+ * {base64}), env, cwd, pool, stdout "DEVNULL", stderr "DEVNULL" or "STDOUT", yield "lines",
+ * on_interrupt. All of it was checked: text without NUL, sizes below limits.h. Every attempt has the
+ * same request.
+ *
+ * EXITED's `message` is one of
+ *	{code, signal, stdout, stderr}		how it ended, code or signal null; truncated: true
+ *						where a head was dropped. The result of the step
+ *	{error: {stage, errno, message}}	it could not be started
+ *	{interrupted: text, or true}		nobody knows; what survives of it is gone
+ * stdout and stderr, and lines, are text or {base64}: see engine_bytes(). Both are "" where they
+ * went elsewhere. What had been said before a STOP belongs to it as well.
+ *
+ * Its `time` is when it ended, as the runner says (but in the engine's time), so that what ended
+ * before its deadline has not missed it however late that was heard; but not before the job's own
+ * clock (engine_job_info), which may have gone on.
+ *
+ * What the outside knows of a ticket follows from outputs and inputs alone, each input taken down
+ * behind its step: a replayed input may be fed in the step that brings out what it answers. An
+ * EXEC of a known ticket is its next attempt; an input of an earlier attempt changes nothing; LINES
+ * that are owed are a count. After a replay the tickets that are left are
+ *	not begun		wait for their turn (again)
+ *	begun			are asked for at the runner: one that runs, or has ended, is
+ *				adopted. One that it does not know, though it has lived since,
+ *				was never started, and starts now. Else: EXITED {interrupted}
+ *	begun, STOP		the same, and STOP is said again; what was never started need not
+ *				be: EXITED {code: null, signal: null, stdout: "", stderr: ""}
+ *	interrupted, hold	wait for RESUME
+ * A job that ends has no command left: its outcome comes behind the last EXITED.
  */
 #ifndef GATHERD_ENGINE_ENGINE_H
 #define GATHERD_ENGINE_ENGINE_H
@@ -30,7 +70,12 @@ enum engine_in_kind {
 	ENGINE_START,  /* a new job; its logical clock starts at `time` */
 	ENGINE_CANCEL, /* job.cancel with `message` (text, or null); journaled */
 	ENGINE_GRANT,  /* answers ENGINE_ACQUIRE `ticket`; journaled */
-	ENGINE_NOW     /* answers ENGINE_WANT_NOW: the job's clock goes to `time`; journaled */
+	ENGINE_NOW,    /* answers ENGINE_WANT_NOW: the job's clock goes to `time`; journaled */
+	/* Of the command that ENGINE_EXEC asked for, `ticket` and `attempt`; all journaled: */
+	ENGINE_BEGIN,  /* its turn has come: the start record */
+	ENGINE_EXITED, /* it has ended, see above; once for each BEGIN */
+	ENGINE_LINES,  /* `message`: list of lines of its stdout */
+	ENGINE_RESUME  /* one that was held goes on; `message`: "retry" or "fail" */
 };
 
 struct engine_in {
@@ -41,8 +86,9 @@ struct engine_in {
 	const struct value *args;    /* START: one for each arg of the program, copied (retained) */
 	struct value        title;   /* START: text or null; copied */
 	gd_nsec             start_at; /* START: the job does not begin before the wall shows this */
-	struct value        message;  /* CANCEL: copied */
-	uint32_t            ticket;   /* GRANT */
+	struct value        message;  /* CANCEL, EXITED, LINES, RESUME: copied */
+	uint32_t            ticket;   /* GRANT, and all of a command */
+	uint32_t            attempt;  /* all of a command */
 };
 
 enum engine_out_kind {
@@ -55,18 +101,25 @@ enum engine_out_kind {
 	ENGINE_JOB_FAILED,     /* data: the error */
 	ENGINE_JOB_CANCELLED,  /* data: the error */
 	ENGINE_ACQUIRE,        /* data: name of a semaphore; `ticket` wants a permit of it */
-	ENGINE_RELEASE, /* data: the name; `ticket` gives its permit back, or waits no longer */
-	ENGINE_WANT_NOW /* the job span for JOB_TICKS_PER_NOW ticks and rests: journal an ENGINE_NOW and
-	                        * feed it; no timer of the engine fires until then */
+	ENGINE_RELEASE,  /* data: the name; `ticket` gives its permit back, or waits no longer */
+	ENGINE_WANT_NOW, /* the job span for JOB_TICKS_PER_NOW ticks and rests: journal an ENGINE_NOW
+	                  * and feed it; no timer of the engine fires until then */
+	ENGINE_EXEC, /* data: what to run, see above. `ticket` wants attempt `attempt` of it to begin,
+	              * in its turn */
+	ENGINE_RECALL, /* `ticket`, which has not begun, is wanted no more */
+	ENGINE_STOP,   /* `ticket`, which has begun, shall end, with its grace */
+	ENGINE_KILL,   /* the same at once; behind a STOP */
+	ENGINE_MORE    /* `ticket` has taken the lines that it was given */
 };
 
 struct engine_out {
 	enum engine_out_kind kind;
+	uint32_t             attempt; /* of a command, from 1 */
 	uint64_t             job;
 	uint32_t
 		ordinal; /* counts the job's outputs from 1, the same in every replay. 0 for ACQUIRE,
-	                  * RELEASE and WANT_NOW */
-	uint32_t     ticket; /* ACQUIRE, RELEASE: counts those of the job */
+	                  * RELEASE, WANT_NOW and all of a command */
+	uint32_t     ticket; /* ACQUIRE, RELEASE and all of a command: counts those of the job */
 	gd_nsec      time;   /* logical, the engine's */
 	struct value data;
 	struct value name; /* label of the task, text, or VALUE_NONE */
@@ -109,6 +162,11 @@ bool                     engine_next_due(const struct engine *e, gd_nsec *due);
 
 /* Values for inputs (arguments, messages) are made on this heap. */
 struct value_heap *engine_heap(struct engine *e);
+
+/* Bytes of a command as a value: text where they are UTF-8 without NUL, else {base64: text}. With
+ * `is_tail` the head was cut off, perhaps inside a character: what is left of that is dropped.
+ * VALUE_NONE: no memory (heap.failed). */
+struct value engine_bytes(struct value_heap *h, const void *bytes, size_t count, bool is_tail);
 
 struct engine_job_info {
 	uint32_t tasks_live;

@@ -1,4 +1,5 @@
 /* A def that yields: it runs in its consumer's task, a value at a time. */
+#include "daemon/engine/exec.h"
 #include "daemon/engine/ops.h"
 
 /*      NEW --next--> RUNNING --yield--> SUSPENDED --next--> RUNNING
@@ -89,7 +90,8 @@ enum step op_gen_close(struct running *r, const struct op *op)
 	return raise_text(r, "GeneratorExit", "its consumer broke off");
 }
 
-/* A frame that will never go on lets go of what others would see: its deadlines, its permits. */
+/* A frame that will never go on lets go of what others would see: its deadlines, its permits,
+ * its commands. */
 static void abandon(struct running *r, struct frame *f)
 {
 	uint32_t count = r->j->program->codes[f->code].slot_count;
@@ -101,6 +103,8 @@ static void abandon(struct running *r, struct frame *f)
 			timeout_leave(r->e, (struct timeout_run *)(void *)value_obj(v));
 		else if (value_is_type(v, VALUE_T_PERMIT))
 			permit_return(r, (struct permit *)(void *)value_obj(v));
+		else if (value_is_type(v, VALUE_T_EXEC))
+			exec_abandon(r->e, (struct exec_run *)(void *)value_obj(v));
 		else if (value_is_type(v, VALUE_T_GENERATOR))
 			abandon(r, &((struct generator *)(void *)value_obj(v))->frame);
 	}

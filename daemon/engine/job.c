@@ -1,3 +1,4 @@
+#include "daemon/engine/exec.h"
 #include "daemon/engine/join.h"
 #include "daemon/value/sayable.h"
 
@@ -166,6 +167,7 @@ void job_drop(struct engine *e, struct job *j)
 		task_drop(e, j, j->made_first);
 	if (j->main->sched.obj.state != TASK_DONE)
 		task_drop(e, j, j->main);
+	exec_drop_all(e, j);
 	engine_deactivate(e, j);
 	job_free(e, j);
 }

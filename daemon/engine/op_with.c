@@ -4,14 +4,7 @@
 
 void permit_free(struct engine *e, struct permit *p)
 {
-	if (p->prev != NULL)
-		p->prev->next = p->next;
-	else
-		p->job->permits = p->next;
-	if (p->next != NULL)
-		p->next->prev = p->prev;
-	else
-		p->job->permits_last = p->prev;
+	claim_close(&p->claim);
 	value_release(&e->heap, p->name);
 	slab_free(&e->slab, p, sizeof *p);
 }
@@ -32,19 +25,9 @@ static struct permit *permit_new(struct running *r, struct value name)
 		value_release(&r->e->heap, name);
 		return NULL;
 	}
-	*p = (struct permit){
-		.obj = { .refs = 1, .type = VALUE_T_PERMIT, .state = PERMIT_WAITING },
-		.job = r->j,
-		.prev = r->j->permits_last,
-		.task = r->t,
-		.name = name,
-		.ticket = ++r->j->ticket_serial,
-	};
-	if (p->prev != NULL)
-		p->prev->next = p;
-	else
-		r->j->permits = p;
-	r->j->permits_last = p;
+	*p = (struct permit){ .name = name };
+	claim_open(&p->claim, VALUE_T_PERMIT, r->t);
+	p->claim.sched.obj.state = PERMIT_WAITING;
 	return p;
 }
 
@@ -65,32 +48,28 @@ enum step op_with(struct running *r, const struct op *op)
 	if (p == NULL)
 		return STEP_WAIT;
 	slot_set(r, op->dst, value_of_obj(p));
-	(void)engine_put_permit(r->e, r->j, ENGINE_ACQUIRE, p);
+	(void)engine_put_claim(r->e, &p->claim, ENGINE_ACQUIRE, p->name);
 	r->t->sched.obj.state = TASK_ACQUIRING;
 	return STEP_WAIT;
 }
 
-/* Grants come in the order of asking as a rule, so that the walk is as long as the list of those
- * that are held. */
 void permit_granted(struct job *j, uint32_t ticket)
 {
-	struct permit *p = j->permits;
+	struct claim *c = claim_find(j, VALUE_T_PERMIT, ticket);
 
-	while (p != NULL && p->ticket != ticket)
-		p = p->next;
-	if (p == NULL || p->obj.state != PERMIT_WAITING)
+	if (c == NULL || c->sched.obj.state != PERMIT_WAITING)
 		return; /* given back, or wanted no more, before the grant arrived */
-	p->obj.state = PERMIT_HELD;
-	if (p->task->sched.obj.state == TASK_ACQUIRING)
-		task_wake(j, p->task);
+	c->sched.obj.state = PERMIT_HELD;
+	if (c->task->sched.obj.state == TASK_ACQUIRING)
+		task_wake(j, c->task);
 }
 
 void permit_return(struct running *r, struct permit *p)
 {
-	if (p->obj.state == PERMIT_RETURNED)
+	if (p->claim.sched.obj.state == PERMIT_RETURNED)
 		return;
-	p->obj.state = PERMIT_RETURNED;
-	(void)engine_put_permit(r->e, r->j, ENGINE_RELEASE, p);
+	p->claim.sched.obj.state = PERMIT_RETURNED;
+	(void)engine_put_claim(r->e, &p->claim, ENGINE_RELEASE, p->name);
 }
 
 void with_leave(struct running *r, uint32_t slot)

@@ -80,6 +80,16 @@ enum step op_gen_next(struct running *r, const struct op *op);
 enum step op_gen_close(struct running *r, const struct op *op);
 enum step op_yield(struct running *r, const struct op *op);
 
+/* op_exec.c */
+enum step op_exec(struct running *r, const struct op *op);
+enum step op_exec_resume(struct running *r, const struct op *op);
+enum step op_exec_open(struct running *r, const struct op *op);
+enum step op_exec_line(struct running *r, const struct op *op);
+enum step op_exec_close(struct running *r, const struct op *op);
+enum step op_exec_closed(struct running *r, const struct op *op);
+/* A cancel (taken) meets the task, which waits for its command. */
+enum step exec_meet(struct running *r, const struct op *op, struct value exc);
+
 /* join.c, as_completed.c, wait.c */
 enum step op_join(struct running *r, const struct op *op);
 enum step op_join_resume(struct running *r, const struct op *op);

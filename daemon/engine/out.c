@@ -1,3 +1,4 @@
+#include "daemon/engine/exec.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
@@ -55,14 +56,14 @@ static struct engine_out *out_new(struct engine *e, const struct job *j, enum en
 	return &outs->at[outs->count++];
 }
 
-bool engine_put_permit(struct engine *e, struct job *j, enum engine_out_kind kind,
-                       const struct permit *p)
+struct engine_out *engine_put_claim(struct engine *e, const struct claim *c,
+                                    enum engine_out_kind kind, struct value data)
 {
-	struct engine_out *out = out_new(e, j, kind, p->name);
+	struct engine_out *out = out_new(e, c->job, kind, data);
 
 	if (out != NULL)
-		out->ticket = p->ticket;
-	return out != NULL;
+		out->ticket = c->ticket;
+	return out;
 }
 
 bool engine_put(struct engine *e, struct job *j, enum engine_out_kind kind, struct value data,
@@ -142,6 +143,9 @@ void engine_free_object(struct value_heap *h, struct vobj *obj)
 		return;
 	case VALUE_T_PERMIT:
 		permit_free(e, (struct permit *)(void *)obj);
+		return;
+	case VALUE_T_EXEC:
+		exec_free(e, (struct exec_run *)(void *)obj);
 		return;
 	case VALUE_T_UNDO:
 		undo_scope_free(e, (struct undo_scope *)(void *)obj);

@@ -42,6 +42,7 @@ static void destroy(struct program *p)
 	free(p->branches);
 	free(p->calls);
 	free(p->args);
+	free(p->execs);
 	free(p->handlers);
 	free(p->afters);
 	free(p->dependents);

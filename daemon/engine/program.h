@@ -66,13 +66,20 @@ enum op_kind {
 	OP_UNDO_CLOSE, /* leaves the scope in slot dst: when pair b holds an exception runs what is
 	                      * registered, last first, otherwise hands it to the outer scope. A cancel
 	                      * meanwhile takes the place of what pair b holds. Then the next op */
-	OP_WITH,       /* dst = permit of the semaphore named x[a], once it is granted */
-	OP_WITH_END,   /* gives back the permit in slot dst; then as OP_LEAVE with pair b */
+	OP_EXEC,       /* dst = result of the command exec[a]; slot b holds it meanwhile */
+
+	OP_WITH,     /* dst = permit of the semaphore named x[a], once it is granted */
+	OP_WITH_END, /* gives back the permit in slot dst; then as OP_LEAVE with pair b */
 
 	/* Generators. */
 	OP_GEN_NEW,   /* dst = generator of def code call[a], not begun */
 	OP_GEN_NEXT,  /* dst = next value of the generator in slot b; pc = a at its end */
 	OP_GEN_CLOSE, /* closes the generator in slot b: GeneratorExit is raised at its yield */
+
+	/* A command as a generator of its lines. */
+	OP_EXEC_OPEN,  /* slot b = the command exec[a], begun */
+	OP_EXEC_LINE,  /* dst = next line of the command in slot b; pc = a at its end */
+	OP_EXEC_CLOSE, /* stops the command in slot b and waits for its end */
 
 	OP_WAIT,       /* handles of join[a] (kind JOIN_WAIT); dst = {done, pending} */
 	OP_MATCH_TEXT, /* dst = x[a] as `match` compares it: text itself, the rest as compact JSON */
@@ -198,6 +205,27 @@ struct call {
 	uint32_t arg_count;
 };
 
+/* What becomes of a command whose outcome nobody knows. */
+enum exec_interrupt { EXEC_INTERRUPT_FAIL, EXEC_INTERRUPT_RETRY, EXEC_INTERRUPT_HOLD };
+
+#define EXEC_CHECKS 1u      /* a code other than 0, or a signal, is an ExecError */
+#define EXEC_GIVES_LINES 2u /* its stdout goes to an async_for, line by line */
+#define EXEC_DROPS_OUT 4u   /* stdout: DEVNULL */
+#define EXEC_DROPS_ERR 8u   /* stderr: DEVNULL */
+#define EXEC_MERGES_ERR 16u /* stderr: STDOUT */
+
+/* A command; x's, PROGRAM_NONE where not given. */
+struct exec {
+	uint32_t first_arg; /* in args: one x for each argument, the program's name first */
+	uint32_t arg_count;
+	uint32_t first_env; /* in args: for each variable the x of its name, a constant, and of
+	                     * its value */
+	uint32_t env_count;
+	uint32_t input, cwd, timeout, grace, pool;
+	uint8_t  interrupt; /* enum exec_interrupt */
+	uint8_t  flags;     /* EXEC_* */
+};
+
 struct program {
 	atomic_uint      refs;
 	struct op       *ops;
@@ -217,6 +245,8 @@ struct program {
 	uint32_t         call_count;
 	uint32_t        *args;
 	uint32_t         arg_count;
+	struct exec     *execs;
+	uint32_t         exec_count;
 	struct handler  *handlers;
 	uint32_t         handler_count;
 	struct after    *afters;

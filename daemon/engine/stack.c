@@ -1,6 +1,24 @@
+#include "daemon/engine/exec.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
+
+static const char *exec_state_name(const struct exec_run *x)
+{
+	switch ((enum exec_state)x->claim.sched.obj.state) {
+	case EXEC_WAITING:
+		return "waiting";
+	case EXEC_RUNNING:
+		return "running";
+	case EXEC_STOPPING:
+		return "stopping";
+	case EXEC_HELD:
+		return "held";
+	case EXEC_ENDED: /* it goes on in this step */
+		return "ready";
+	}
+	CHECK_NEVER("exec_state_name: unknown state");
+}
 
 static const char *state_name(const struct task *t)
 {
@@ -21,10 +39,38 @@ static const char *state_name(const struct task *t)
 		return "held";
 	case TASK_ACQUIRING:
 		return "acquiring";
+	case TASK_EXECUTING:
+		return exec_state_name(exec_awaited(t));
 	case TASK_DONE:
 		break;
 	}
 	CHECK_NEVER("a task that has ended is not in the tree");
+}
+
+/* Of an armed timer. */
+static void write_until(struct buf *b, const struct engine *e, const struct sched *s)
+{
+	gd_nsec due = timer_heap_due(&e->timers, &s->at.timer);
+
+	buf_add_text(b, ",\"until\":");
+	value_write_float(b, (double)wall_of(&e->wall, due) / 1e9);
+}
+
+/* Its turn in a pool, its end until its deadline, or somebody who says how it goes on. */
+static void write_command(struct buf *b, const struct engine *e, const struct exec_run *x)
+{
+	const struct vtext *program = exec_program(x);
+	struct value        pool = value_dict_get(x->request, "pool", 4);
+
+	buf_add_text(b, ",\"waiting_for\":");
+	if (x->claim.sched.obj.state != EXEC_WAITING)
+		buf_add_json_string(b, program->at, program->bytes);
+	else if (value_is_none(pool))
+		buf_add_text(b, "\"a turn in the default pool\"");
+	else
+		value_write_json(b, pool);
+	if (x->claim.sched.obj.flags & EXEC_ARMED)
+		write_until(b, e, &x->claim.sched);
 }
 
 static void write_waiting(struct buf *b, const struct engine *e, const struct job *j,
@@ -33,10 +79,7 @@ static void write_waiting(struct buf *b, const struct engine *e, const struct jo
 	const struct join_run *jr;
 
 	if (t->sched.obj.state == TASK_SLEEPING) {
-		buf_add_text(b, ",\"until\":");
-		value_write_float(b, (double)wall_of(&e->wall, timer_heap_due(&e->timers,
-		                                                              &t->sched.at.timer)) /
-		                             1e9);
+		write_until(b, e, &t->sched);
 	} else if (t->sched.obj.state == TASK_AWAITING) {
 		struct buf address = { 0 };
 
@@ -51,6 +94,8 @@ static void write_waiting(struct buf *b, const struct engine *e, const struct jo
 		buf_add_text(b, ",\"waiting_for\":");
 		value_write_json(b,
 		                 ((struct permit *)(void *)value_obj(t->top->slots[slot]))->name);
+	} else if (t->sched.obj.state == TASK_EXECUTING) {
+		write_command(b, e, exec_awaited(t));
 	} else if (t->sched.obj.state == TASK_JOINING) {
 		jr = join_of(t->waiting_on);
 		buf_addf(b, ",\"waiting_for\":\"%u of %u branches\"", jr->expected - jr->done,

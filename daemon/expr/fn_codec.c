@@ -27,6 +27,23 @@ static const struct vtext *text_of(struct expr_run *r, struct value v, const cha
 	return expr_charge(r, value_text(v)->bytes) ? value_text(v) : NULL;
 }
 
+void expr_base64(struct buf *b, const char *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += 3) {
+		size_t   left = bytes - i;
+		uint32_t group = (uint32_t)(unsigned char)at[i] << 16;
+		char     out[4] = { '=', '=', '=', '=' };
+
+		if (left > 1)
+			group |= (uint32_t)(unsigned char)at[i + 1] << 8;
+		if (left > 2)
+			group |= (unsigned char)at[i + 2];
+		for (size_t c = 0; c < 4 && c <= left; c++)
+			out[c] = ALPHABET[group >> (18 - 6 * c) & 0x3f];
+		buf_add(b, out, sizeof out);
+	}
+}
+
 struct value expr_fn_b64encode(struct expr_run *r, const struct value *args, uint32_t count)
 {
 	const struct vtext *text = text_of(r, args[0], "b64encode");
@@ -35,19 +52,7 @@ struct value expr_fn_b64encode(struct expr_run *r, const struct value *args, uin
 	(void)count;
 	if (text == NULL)
 		return VALUE_NONE;
-	for (size_t i = 0; i < text->bytes; i += 3) {
-		size_t   left = text->bytes - i;
-		uint32_t group = (uint32_t)(unsigned char)text->at[i] << 16;
-		char     out[4] = { '=', '=', '=', '=' };
-
-		if (left > 1)
-			group |= (uint32_t)(unsigned char)text->at[i + 1] << 8;
-		if (left > 2)
-			group |= (unsigned char)text->at[i + 2];
-		for (size_t c = 0; c < 4 && c <= left; c++)
-			out[c] = ALPHABET[group >> (18 - 6 * c) & 0x3f];
-		buf_add(&b, out, sizeof out);
-	}
+	expr_base64(&b, text->at, text->bytes);
 	return expr_text_of_buf(r, &b);
 }
 

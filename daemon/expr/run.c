@@ -65,6 +65,7 @@ const char *expr_type_name(struct value v)
 	case VALUE_T_GENERATOR:
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
+	case VALUE_T_EXEC:
 		return "task handle";
 	case VALUE_T_NONE:
 		break;

@@ -190,6 +190,17 @@ static void check_url(struct loader *l, const struct place *at, const json_t *js
 		loader_problem(l, at, "", "a URL without a host: \"%s\"", CLIPPED(text->at));
 }
 
+static void check_input(struct loader *l, const struct place *at, const json_t *json,
+                        struct value v)
+{
+	bool is_bytes = value_is_type(v, VALUE_T_DICT) && value_dict(v)->count == 1 &&
+	                value_is_type(value_dict_get(v, "base64", 6), VALUE_T_TEXT);
+
+	if (value_type(v) != VALUE_T_NULL && value_type(v) != VALUE_T_TEXT && !is_bytes)
+		loader_problem(l, at, "", "%s wants text, {\"base64\": text} or null, not %s",
+		               CALLED(at), loader_type_name(json));
+}
+
 /* --- others --- */
 
 static void check_items(struct loader *l, const struct place *at, const json_t *json,
@@ -236,6 +247,7 @@ static constant_check_fn *const CHECKS[] = {
 	[SLOT_DURATION] = check_length,
 	[SLOT_FACTOR] = check_factor,
 	[SLOT_HANDLES] = check_handles,
+	[SLOT_INPUT] = check_input,
 	[SLOT_ITEMS] = check_items,
 	[SLOT_LABEL] = check_label,
 	[SLOT_LOOP] = check_loop,

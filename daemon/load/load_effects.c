@@ -1,4 +1,4 @@
-/* exec, to_thread, http, event: what they may be. Checked to the end, and not in this version. */
+/* to_thread, http, event: what they may be. Checked to the end, and not in this version. */
 #include "daemon/load/loader.h"
 
 #include <string.h>
@@ -23,19 +23,7 @@ static void check_flag(struct loader *l, const struct place *at, const struct pa
 	(void)constant_bool(l, &place, p->at[key]);
 }
 
-static void check_choice(struct loader *l, const struct place *at, const struct parts *p,
-                         enum key_id key)
-{
-	struct place place;
-
-	if (p->at[key] == NULL)
-		return;
-	place = place_part(at, p, key);
-	(void)constant_choice(l, &place, p->at[key], key_info_of(key)->choices);
-}
-
-/* {name: text, ...} */
-static void check_texts(struct loader *l, const struct place *at, const json_t *json)
+void check_texts(struct loader *l, const struct place *at, const json_t *json)
 {
 	const char *name;
 	json_t     *item;
@@ -53,66 +41,6 @@ static void check_texts(struct loader *l, const struct place *at, const json_t *
 			loader_problem(l, &place, "", "an empty name in \"%s\"", at->key);
 		(void)loader_slot(l, &place, item, SLOT_TEXT);
 	}
-}
-
-/* --- exec --- */
-
-static void check_argv(struct loader *l, const struct place *at, const json_t *json)
-{
-	size_t count = json_array_size(json);
-
-	if (!json_is_array(json))
-		loader_problem(l, at, "write [\"ls\", \"-l\"]: no shell reads it",
-		               "\"exec\" is an array of arguments, never %s",
-		               json_is_string(json) ? "a string" : loader_type_name(json));
-	else if (count == 0)
-		loader_problem(l, at, "", "\"exec\" without a program");
-	for (size_t i = 0; i < count; i++) {
-		struct place place = place_element(at, (uint32_t)i);
-
-		(void)loader_slot(l, &place, json_array_get(json, i),
-		                  i == 0 ? SLOT_PATH : SLOT_TEXT);
-	}
-}
-
-/* A name with a = would be another variable. */
-static void check_env(struct loader *l, const struct place *at, const json_t *json)
-{
-	const char *name;
-	json_t     *item;
-	uint32_t    index = 0;
-
-	check_texts(l, at, json);
-	json_object_foreach ((json_t *)(uintptr_t)json, name, item) {
-		struct place place = place_member(at, name, index++);
-
-		if (strchr(name, '=') != NULL)
-			loader_problem(l, &place, "", "no name of a variable: \"%s\"",
-			               CLIPPED(name));
-	}
-}
-
-void check_exec(struct loader *l, const struct place *at, const struct parts *p)
-{
-	struct place argv = place_operand(at, p);
-
-	check_argv(l, &argv, p->operand);
-	if (p->at[KEY_ENV] != NULL) {
-		struct place env = place_part(at, p, KEY_ENV);
-
-		check_env(l, &env, p->at[KEY_ENV]);
-	}
-	(void)loader_part(l, at, p, KEY_CWD);
-	(void)loader_part(l, at, p, KEY_GRACE);
-	(void)loader_part(l, at, p, KEY_POOL);
-	(void)loader_part(l, at, p, KEY_STDIN);
-	(void)loader_part(l, at, p, KEY_TIMEOUT);
-	check_flag(l, at, p, KEY_CHECK);
-	check_choice(l, at, p, KEY_ON_INTERRUPT);
-	check_choice(l, at, p, KEY_STDERR);
-	check_choice(l, at, p, KEY_STDOUT);
-	check_choice(l, at, p, KEY_YIELD);
-	refuse(l, at, p);
 }
 
 /* --- http --- */

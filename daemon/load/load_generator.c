@@ -1,4 +1,4 @@
-/* Generators: `yield`, and `async_for` over a def that yields or over completions. */
+/* Generators: `yield`, and `async_for` over a def that yields, completions, or lines of a command. */
 #include "daemon/load/loader.h"
 
 void load_yield(struct loader *l, const struct place *at, const struct parts *p, struct target to)
@@ -88,6 +88,45 @@ static void load_over_call(struct loader *l, const struct place *at, const struc
 	slots_give_back(l, mark);
 }
 
+/*	  dst = []
+ *	  command = begun
+ *	L: item = next line of command, or E
+ *	  FINALLY(pair): value = body; dst += value
+ *	  jump L
+ *	  close the command
+ *	  leave
+ *	E:
+ */
+static void load_over_lines(struct loader *l, const struct place *at, const struct parts *p,
+                            const struct place *exec_at, const struct parts *exec, struct target to)
+{
+	uint32_t          mark = l->draft->top;
+	uint32_t          x = load_command(l, exec_at, exec, true);
+	uint32_t          command = slots_take(l, 1);
+	struct scope_mark scope = scope_open(l);
+	bool              has_body = p->at[KEY_DO] != NULL;
+	uint32_t          item = slots_take(l, has_body ? 2 : 1);
+	uint32_t          counter = PROGRAM_NONE, next;
+	struct cover      cover;
+
+	if (to.is_wanted)
+		(void)emit(l, at, OP_LIST_NEW, to.slot, PROGRAM_NONE, PROGRAM_NONE, PROGRAM_NONE);
+	if (has_body)
+		counter = emit_counter(l, at);
+	(void)emit(l, exec_at, OP_EXEC_OPEN, 0, x, command, PROGRAM_NONE);
+	next = emit(l, exec_at, OP_EXEC_LINE, item, PROGRAM_NONE, command, PROGRAM_NONE);
+	cover = cover_begin(l, HANDLER_FINALLY);
+	load_round(l, at, p, item, counter, to);
+	cover_end(l, &cover);
+	(void)emit(l, at, OP_JUMP, 0, next, PROGRAM_NONE, PROGRAM_NONE);
+	cover_land(l, &cover);
+	(void)emit(l, exec_at, OP_EXEC_CLOSE, 0, PROGRAM_NONE, command, PROGRAM_NONE);
+	(void)emit(l, at, OP_LEAVE, 0, PROGRAM_NONE, cover.pair, PROGRAM_NONE);
+	emit_land(l, next);
+	scope_close(l, scope);
+	slots_give_back(l, mark);
+}
+
 static void refuse(struct loader *l, const struct place *at, const char *what)
 {
 	loader_problem(l, at,
@@ -115,7 +154,7 @@ void load_async_for(struct loader *l, const struct place *at, const struct parts
 	else if (inner.op->id == ID_AS_COMPLETED)
 		load_completions(l, at, p, &over, &inner, to);
 	else if (inner.op->id == ID_EXEC && inner.at[KEY_YIELD] != NULL)
-		check_exec(l, &over, &inner);
+		load_over_lines(l, at, p, &over, &inner, to);
 	else
 		refuse(l, &over, inner.op->name);
 }

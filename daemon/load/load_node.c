@@ -20,13 +20,11 @@ static void load_sequence(struct loader *l, const struct place *at, const json_t
 	scope_close(l, mark);
 }
 
-/* The operations of later versions are checked, and compiled to nothing. */
+/* These are checked, and compiled to nothing. */
 static void check_later(struct loader *l, const struct place *at, const struct parts *p)
 {
 	if (p->op->id == ID_EVENT)
 		check_event(l, at, p);
-	else if (p->op->id == ID_EXEC)
-		check_exec(l, at, p);
 	else if (p->op->id == ID_HTTP)
 		check_http(l, at, p);
 	else
@@ -44,6 +42,7 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 		[ID_CANCEL] = load_cancel,
 		[ID_CREATE_TASK] = load_create_task,
 		[ID_DO] = load_do,
+		[ID_EXEC] = load_exec,
 		[ID_GATHER] = load_gather,
 		[ID_MATCH] = load_match,
 		[ID_RACE] = load_race,
@@ -60,7 +59,7 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 		[ID_YIELD] = load_yield,
 	};
 
-	if (p->op->is_later) {
+	if (p->op->is_later && LOADERS[p->op->id] == NULL) {
 		check_later(l, at, p);
 		return;
 	}

@@ -287,6 +287,7 @@ void load_cancel(struct loader *l, const struct place *at, const struct parts *p
 void load_create_task(struct loader *l, const struct place *at, const struct parts *p,
                       struct target to);
 void load_do(struct loader *l, const struct place *at, const struct parts *p, struct target to);
+void load_exec(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_gather(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_match(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_race(struct loader *l, const struct place *at, const struct parts *p, struct target to);
@@ -307,9 +308,16 @@ void load_yield(struct loader *l, const struct place *at, const struct parts *p,
 
 /* Those of later versions are checked, and nothing is compiled (load_effects.c). */
 void check_event(struct loader *l, const struct place *at, const struct parts *p);
-void check_exec(struct loader *l, const struct place *at, const struct parts *p);
 void check_http(struct loader *l, const struct place *at, const struct parts *p);
 void check_to_thread(struct loader *l, const struct place *at, const struct parts *p);
+/* {name: text, ...} */
+void check_texts(struct loader *l, const struct place *at, const json_t *json);
+
+/* --- commands (load_exec.c) --- */
+
+/* The command of an `exec`; EXEC_GIVES_LINES goes with `gives_lines`. PROGRAM_NONE: no memory. */
+uint32_t load_command(struct loader *l, const struct place *at, const struct parts *p,
+                      bool gives_lines);
 
 /* --- calls (load_call.c) --- */
 

@@ -79,7 +79,7 @@ static const struct key_info KEYS[] = {
 	{ "return_exceptions", KEY_RETURN_EXCEPTIONS, SLOT_BOOL, false, NULL },
 	{ "return_when", KEY_RETURN_WHEN, SLOT_CHOICE, false, WHENS },
 	{ "stderr", KEY_STDERR, SLOT_CHOICE, false, STDERRS },
-	{ "stdin", KEY_STDIN, SLOT_TEXT, false, NULL },
+	{ "stdin", KEY_STDIN, SLOT_INPUT, false, NULL },
 	{ "stdout", KEY_STDOUT, SLOT_CHOICE, false, STDOUTS },
 	{ "timeout", KEY_TIMEOUT, SLOT_TIMEOUT, true, NULL },
 	{ "undo", KEY_UNDO, SLOT_TASK, true, NULL },

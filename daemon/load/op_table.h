@@ -107,6 +107,7 @@ enum slot_kind {
 	SLOT_FACTOR,     /* value: a number from 0 */
 	SLOT_GENERATOR,  /* a node that is a generator */
 	SLOT_HANDLES,    /* value: a list of handles of tasks */
+	SLOT_INPUT,      /* value: text, null, or {"base64": text} */
 	SLOT_ITEMS,      /* value: what a `for` goes over */
 	SLOT_LABEL,      /* value: text of 1 to 200 bytes */
 	SLOT_LOOP,       /* value: name or number of an event loop */

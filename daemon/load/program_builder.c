@@ -126,6 +126,7 @@ static bool is_jump(enum op_kind kind)
 	case OP_JOIN_RESULT:
 	case OP_EXCEPT:
 	case OP_GEN_NEXT:
+	case OP_EXEC_LINE:
 	case OP_CASE:
 		return true;
 	case OP_EVAL:
@@ -155,6 +156,9 @@ static bool is_jump(enum op_kind kind)
 	case OP_UNDO_CLOSE:
 	case OP_WITH:
 	case OP_WITH_END:
+	case OP_EXEC:
+	case OP_EXEC_OPEN:
+	case OP_EXEC_CLOSE:
 	case OP_GEN_NEW:
 	case OP_GEN_CLOSE:
 	case OP_WAIT:
@@ -249,23 +253,35 @@ void build_branch_set(struct program_builder *b, uint32_t branch, struct branch 
 		b->program->branches[branch] = body;
 }
 
+/* `count` more in the program's `args`, all PROGRAM_NONE; the first index. */
+static uint32_t add_args(struct program_builder *b, uint32_t count)
+{
+	struct program *p = b->program;
+	uint32_t        first = p->arg_count;
+	uint32_t       *args = grown(b, p->args, &b->arg_room, first, count, sizeof *args);
+
+	if (args == NULL)
+		return PROGRAM_NONE;
+	p->args = args;
+	for (uint32_t i = 0; i < count; i++)
+		args[first + i] = PROGRAM_NONE;
+	p->arg_count += count;
+	return first;
+}
+
 uint32_t build_call(struct program_builder *b, uint32_t code, uint32_t arg_count)
 {
 	struct program *p = b->program;
 	struct call    *calls = grown(b, p->calls, &b->call_room, p->call_count, 1, sizeof *calls);
-	uint32_t       *args;
+	uint32_t        first;
 
 	if (calls == NULL)
 		return PROGRAM_NONE;
 	p->calls = calls;
-	args = grown(b, p->args, &b->arg_room, p->arg_count, arg_count, sizeof *args);
-	if (args == NULL)
+	first = add_args(b, arg_count);
+	if (first == PROGRAM_NONE)
 		return PROGRAM_NONE;
-	p->args = args;
-	for (uint32_t i = 0; i < arg_count; i++)
-		args[p->arg_count + i] = PROGRAM_NONE;
-	calls[p->call_count] = (struct call){ code, p->arg_count, arg_count };
-	p->arg_count += arg_count;
+	calls[p->call_count] = (struct call){ code, first, arg_count };
 	return p->call_count++;
 }
 
@@ -273,6 +289,37 @@ void build_call_arg(struct program_builder *b, uint32_t call, uint32_t arg, uint
 {
 	if (!b->failed)
 		b->program->args[b->program->calls[call].first_arg + arg] = x;
+}
+
+uint32_t build_exec(struct program_builder *b, struct exec exec)
+{
+	struct program *p = b->program;
+	struct exec    *execs = grown(b, p->execs, &b->exec_room, p->exec_count, 1, sizeof *execs);
+
+	if (execs == NULL)
+		return PROGRAM_NONE;
+	p->execs = execs;
+	exec.first_arg = add_args(b, exec.arg_count + 2 * exec.env_count);
+	if (exec.first_arg == PROGRAM_NONE)
+		return PROGRAM_NONE;
+	exec.first_env = exec.first_arg + exec.arg_count;
+	execs[p->exec_count] = exec;
+	return p->exec_count++;
+}
+
+void build_exec_arg(struct program_builder *b, uint32_t exec, uint32_t arg, uint32_t x)
+{
+	if (!b->failed)
+		b->program->args[b->program->execs[exec].first_arg + arg] = x;
+}
+
+void build_exec_env(struct program_builder *b, uint32_t exec, uint32_t variable, uint32_t name,
+                    uint32_t x)
+{
+	if (b->failed)
+		return;
+	b->program->args[b->program->execs[exec].first_env + 2 * variable] = name;
+	b->program->args[b->program->execs[exec].first_env + 2 * variable + 1] = x;
 }
 
 uint32_t build_afters(struct program_builder *b, uint32_t count)
@@ -368,7 +415,8 @@ static size_t program_bytes(const struct program *p)
 	               p->expr_count * sizeof *p->exprs + p->node_count * sizeof *p->nodes +
 	               p->join_count * sizeof *p->joins + p->branch_count * sizeof *p->branches +
 	               p->call_count * sizeof *p->calls + p->arg_count * sizeof *p->args +
-	               p->handler_count * sizeof *p->handlers + p->after_count * sizeof *p->afters +
+	               p->exec_count * sizeof *p->execs + p->handler_count * sizeof *p->handlers +
+	               p->after_count * sizeof *p->afters +
 	               p->dependent_count * sizeof *p->dependents +
 	               p->retry_count * sizeof *p->retries +
 	               p->expr_code.op_count * sizeof *p->expr_code.ops;
@@ -417,6 +465,7 @@ static void shrink(struct program *p)
 	p->branches = shrunk(p->branches, p->branch_count, sizeof *p->branches);
 	p->calls = shrunk(p->calls, p->call_count, sizeof *p->calls);
 	p->args = shrunk(p->args, p->arg_count, sizeof *p->args);
+	p->execs = shrunk(p->execs, p->exec_count, sizeof *p->execs);
 	p->handlers = shrunk(p->handlers, p->handler_count, sizeof *p->handlers);
 	p->afters = shrunk(p->afters, p->after_count, sizeof *p->afters);
 	p->dependents = shrunk(p->dependents, p->dependent_count, sizeof *p->dependents);

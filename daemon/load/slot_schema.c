@@ -33,6 +33,10 @@ static const struct slot_schema SLOTS[SLOT_VALUE + 1] = {
 	[SLOT_FACTOR] = { "factor", "{'anyOf': [{'type': 'number', 'minimum': 0}, <expression>]}" },
 	[SLOT_GENERATOR] = { "generator", NULL },
 	[SLOT_HANDLES] = { "expression", NULL }, /* no constant is one */
+	[SLOT_INPUT] = { "input",
+	                 "{'anyOf': [{'type': ['null', 'string']},"
+	                 " {'type': 'object', 'required': ['base64'],"
+	                 " 'properties': {'base64': <text>}, 'additionalProperties': false}]}" },
 	[SLOT_ITEMS] = { "items", "{'type': ['array', 'object', 'string'],"
 	                          " 'if': {'type': 'string'}, 'then': <expression>}" },
 	[SLOT_LABEL] = { "label", "{'anyOf': [{'type': 'string', 'minLength': 1}, <expression>]}" },

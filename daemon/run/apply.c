@@ -101,6 +101,11 @@ static enum event_kind event_of(enum engine_out_kind kind)
 	case ENGINE_ACQUIRE:
 	case ENGINE_RELEASE:
 	case ENGINE_WANT_NOW:
+	case ENGINE_EXEC:
+	case ENGINE_RECALL:
+	case ENGINE_STOP:
+	case ENGINE_KILL:
+	case ENGINE_MORE:
 		CHECK_NEVER("what an engine asks for is no event");
 	}
 	CHECK_NEVER("event_of: unknown output");

@@ -1,5 +1,6 @@
 #include "daemon/store/journal.h"
 
+#include "daemon/store/journal_value.h"
 #include "proto/base/check.h"
 
 /*
@@ -7,52 +8,37 @@
  *
  *	version u8 | kind u8 | time i64 | rest
  *
- * and the rest is nothing (NOW), the ticket u32 (GRANT), or a message (CANCEL): 0 for null, or 1
- * and a text: bytes u32 | UTF-8.
+ * and the rest is nothing (NOW), the ticket u32 (GRANT), a message (CANCEL: null or text), or what
+ * belongs to a command: ticket u32 | attempt u32 | message, but for BEGIN. A message is a value: see
+ * journal_value.c.
  */
 #define JOURNAL_VERSION 1
-#define HEAD_BYTES 10
-#define TICKET_BYTES 4
-#define MESSAGE_NULL 0
-#define MESSAGE_TEXT 1
 
 /* Stored: never renumber. */
-enum journal_kind { JOURNAL_CANCEL = 1, JOURNAL_NOW = 2, JOURNAL_GRANT = 3 };
-
-static void add_number(struct buf *b, uint64_t number, int bytes)
-{
-	for (int i = 0; i < bytes; i++)
-		buf_add_byte(b, (char)(number >> (8 * i) & 0xff));
-}
-
-static uint64_t get_number(const unsigned char *at, int bytes)
-{
-	uint64_t number = 0;
-
-	for (int i = 0; i < bytes; i++)
-		number |= (uint64_t)at[i] << (8 * i);
-	return number;
-}
+enum journal_kind {
+	JOURNAL_CANCEL = 1,
+	JOURNAL_NOW = 2,
+	JOURNAL_GRANT = 3,
+	JOURNAL_BEGIN = 4,
+	JOURNAL_EXITED = 5,
+	JOURNAL_LINES = 6,
+	JOURNAL_RESUME = 7
+};
 
 static void add_head(struct buf *b, enum journal_kind kind, gd_nsec time)
 {
 	buf_add_byte(b, JOURNAL_VERSION);
 	buf_add_byte(b, (char)kind);
-	add_number(b, (uint64_t)time, 8);
+	journal_add_number(b, (uint64_t)time, 8);
 }
 
-static void add_message(struct buf *b, struct value message)
+static void add_command(struct buf *b, enum journal_kind kind, const struct engine_in *in)
 {
-	const struct vtext *text;
-
-	if (!value_is_type(message, VALUE_T_TEXT)) {
-		buf_add_byte(b, MESSAGE_NULL);
-		return;
-	}
-	text = value_text(message);
-	buf_add_byte(b, MESSAGE_TEXT);
-	add_number(b, text->bytes, 4);
-	buf_add(b, text->at, text->bytes);
+	add_head(b, kind, in->time);
+	journal_add_number(b, in->ticket, 4);
+	journal_add_number(b, in->attempt, 4);
+	if (kind != JOURNAL_BEGIN)
+		journal_add_value(b, in->message);
 }
 
 void journal_encode(struct buf *b, const struct engine_in *in)
@@ -60,14 +46,27 @@ void journal_encode(struct buf *b, const struct engine_in *in)
 	switch (in->kind) {
 	case ENGINE_CANCEL:
 		add_head(b, JOURNAL_CANCEL, in->time);
-		add_message(b, in->message);
+		journal_add_value(b, value_is_type(in->message, VALUE_T_TEXT) ? in->message
+		                                                              : VALUE_NULL);
 		return;
 	case ENGINE_GRANT:
 		add_head(b, JOURNAL_GRANT, in->time);
-		add_number(b, in->ticket, TICKET_BYTES);
+		journal_add_number(b, in->ticket, 4);
 		return;
 	case ENGINE_NOW:
 		add_head(b, JOURNAL_NOW, in->time);
+		return;
+	case ENGINE_BEGIN:
+		add_command(b, JOURNAL_BEGIN, in);
+		return;
+	case ENGINE_EXITED:
+		add_command(b, JOURNAL_EXITED, in);
+		return;
+	case ENGINE_LINES:
+		add_command(b, JOURNAL_LINES, in);
+		return;
+	case ENGINE_RESUME:
+		add_command(b, JOURNAL_RESUME, in);
 		return;
 	case ENGINE_TIME:
 	case ENGINE_START:
@@ -76,89 +75,83 @@ void journal_encode(struct buf *b, const struct engine_in *in)
 	CHECK_NEVER("journal: unknown input");
 }
 
-/* How many bytes the sequence at `at` has by RFC 3629; 0 when it is none. */
-static size_t utf8_step(const unsigned char *at, size_t left)
+/* What kind of value the message may be. */
+static bool fits(const struct engine_in *in)
 {
-	unsigned char low = 0x80;
-	unsigned char high = 0xbf;
-	size_t        more;
-
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] < 0xc2 || at[0] > 0xf4)
-		return 0;
-	more = at[0] < 0xe0 ? 1 : at[0] < 0xf0 ? 2 : 3;
-	if (at[0] == 0xe0)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	if (left <= more || at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i <= more; i++) {
-		if (at[i] < 0x80 || at[i] > 0xbf)
-			return 0;
+	switch ((int)in->kind) {
+	case ENGINE_CANCEL:
+		return value_is_null(in->message) || value_is_type(in->message, VALUE_T_TEXT);
+	case ENGINE_EXITED:
+		return value_is_type(in->message, VALUE_T_DICT);
+	case ENGINE_LINES:
+		return value_is_type(in->message, VALUE_T_LIST);
+	case ENGINE_RESUME:
+		return value_is_type(in->message, VALUE_T_TEXT);
+	default:
+		return true;
 	}
-	return more + 1;
 }
 
-static bool is_utf8(const unsigned char *at, size_t count)
+static void get_command(struct value_heap *h, struct journal_cursor *c, enum engine_in_kind kind,
+                        struct engine_in *in)
 {
-	size_t step;
-
-	for (size_t i = 0; i < count; i += step) {
-		step = utf8_step(at + i, count - i);
-		if (step == 0)
-			return false;
-	}
-	return true;
+	in->kind = kind;
+	in->ticket = (uint32_t)journal_get_number(c, 4);
+	in->attempt = (uint32_t)journal_get_number(c, 4);
+	if (kind != ENGINE_BEGIN)
+		in->message = journal_get_value(h, c);
 }
 
-static enum gd_err fail_foreign(struct gd_error *why)
+static void get_rest(struct value_heap *h, struct journal_cursor *c, uint64_t kind,
+                     struct engine_in *in)
 {
-	return gd_fail(why, GD_STORE, "a journaled input cannot be read");
-}
-
-static enum gd_err get_message(struct value_heap *h, const unsigned char *at, size_t count,
-                               struct value *out, struct gd_error *why)
-{
-	if (count == 1 && at[0] == MESSAGE_NULL) {
-		*out = VALUE_NULL;
-		return GD_OK;
+	switch (kind) {
+	case JOURNAL_CANCEL:
+		in->kind = ENGINE_CANCEL;
+		in->message = journal_get_value(h, c);
+		return;
+	case JOURNAL_NOW:
+		in->kind = ENGINE_NOW;
+		return;
+	case JOURNAL_GRANT:
+		in->kind = ENGINE_GRANT;
+		in->ticket = (uint32_t)journal_get_number(c, 4);
+		return;
+	case JOURNAL_BEGIN:
+		get_command(h, c, ENGINE_BEGIN, in);
+		return;
+	case JOURNAL_EXITED:
+		get_command(h, c, ENGINE_EXITED, in);
+		return;
+	case JOURNAL_LINES:
+		get_command(h, c, ENGINE_LINES, in);
+		return;
+	case JOURNAL_RESUME:
+		get_command(h, c, ENGINE_RESUME, in);
+		return;
+	default:
+		c->is_bad = true;
 	}
-	if (count < 5 || at[0] != MESSAGE_TEXT || get_number(at + 1, 4) != count - 5 ||
-	    !is_utf8(at + 5, count - 5))
-		return fail_foreign(why);
-	*out = value_text_new(h, (const char *)at + 5, count - 5);
-	return value_is_none(*out) ? gd_fail(why, GD_NOMEM, "journal: out of memory") : GD_OK;
 }
 
 enum gd_err journal_decode(struct value_heap *h, const void *bytes, size_t count,
                            struct engine_in *in, struct gd_error *why)
 {
-	const unsigned char *at = bytes;
+	struct journal_cursor c = { .at = bytes, .left = count };
+	uint64_t              kind;
 
-	if (count < HEAD_BYTES || at[0] != JOURNAL_VERSION)
-		return fail_foreign(why);
-	in->time = (gd_nsec)get_number(at + 2, 8);
 	in->message = VALUE_NULL;
-	switch (at[1]) {
-	case JOURNAL_CANCEL:
-		in->kind = ENGINE_CANCEL;
-		return get_message(h, at + HEAD_BYTES, count - HEAD_BYTES, &in->message, why);
-	case JOURNAL_GRANT:
-		if (count != HEAD_BYTES + TICKET_BYTES)
-			return fail_foreign(why);
-		in->kind = ENGINE_GRANT;
-		in->ticket = (uint32_t)get_number(at + HEAD_BYTES, TICKET_BYTES);
+	if (journal_get_number(&c, 1) != JOURNAL_VERSION)
+		c.is_bad = true;
+	kind = journal_get_number(&c, 1);
+	in->time = (gd_nsec)journal_get_number(&c, 8);
+	if (!c.is_bad)
+		get_rest(h, &c, kind, in);
+	if (!c.is_bad && c.left == 0 && fits(in))
 		return GD_OK;
-	case JOURNAL_NOW:
-		in->kind = ENGINE_NOW;
-		return count == HEAD_BYTES ? GD_OK : fail_foreign(why);
-	default:
-		return fail_foreign(why);
-	}
+	value_release(h, in->message);
+	in->message = VALUE_NULL;
+	if (h->failed)
+		return gd_fail(why, GD_NOMEM, "journal: out of memory");
+	return gd_fail(why, GD_STORE, "a journaled input cannot be read");
 }

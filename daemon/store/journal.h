@@ -9,10 +9,10 @@
 
 #include "daemon/engine/engine.h"
 
-/* Appends the encoding of a CANCEL, GRANT or NOW input. Failure sticks in `b`. */
+/* Appends the encoding of an input; not of TIME and START. Failure sticks in `b`. */
 void                     journal_encode(struct buf *b, const struct engine_in *in);
-/* Fills kind, time, ticket and message (a new reference on `h`). Errors: GD_STORE (not an encoding
- * of this or an earlier version), GD_NOMEM. `job` is left to the caller. */
+/* Fills kind, time, ticket, attempt and message (a new reference on `h`). Errors: GD_STORE (not an
+ * encoding of this or an earlier version), GD_NOMEM. `job` is left to the caller. */
 GD_NODISCARD enum gd_err journal_decode(struct value_heap *h, const void *bytes, size_t count,
                                         struct engine_in *in, struct gd_error *why);
 

@@ -25,6 +25,19 @@
 #define TASK_NAME_BYTES_MAX 1000
 #define SEMAPHORE_NAME_BYTES_MAX 200
 
+/* One command: see exec. */
+#define EXEC_ARG_BYTES_MAX 131071       /* of one argument or variable; Linux takes no more */
+#define EXEC_ARGS_BYTES_MAX (1u << 20)  /* of all of them, with the ends and a pointer to each */
+#define EXEC_INPUT_BYTES_MAX (1u << 20) /* of stdin */
+#define EXEC_STREAM_BYTES_MAX \
+	(256u * 1024)                      /* of stdout, of stderr, that a result keeps: the tail */
+#define EXEC_LINE_BYTES_MAX (64u * 1024)   /* a longer line comes in parts */
+#define EXEC_LINES_MAX 1000                /* that come at one time */
+#define EXEC_LINES_BYTES_MAX (256u * 1024) /* the same */
+#define EXEC_ATTEMPTS_MAX 10               /* with "on_interrupt": "retry" */
+#define EXEC_GRACE_SECONDS 10              /* between TERM and KILL, when not said */
+#define EXEC_GRACE_SECONDS_MAX 3600
+
 #define SLOTS_MAX 60000 /* names and temporaries of one coroutine */
 
 #endif

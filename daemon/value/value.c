@@ -85,6 +85,7 @@ static size_t object_bytes(const struct vobj *obj)
 	case VALUE_T_GENERATOR:
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
+	case VALUE_T_EXEC:
 		break;
 	}
 	CHECK_NEVER("object_bytes: not an object of this module");

@@ -49,7 +49,8 @@ enum value_type {
 	VALUE_T_TIMEOUT,
 	VALUE_T_GENERATOR,
 	VALUE_T_UNDO,
-	VALUE_T_PERMIT
+	VALUE_T_PERMIT,
+	VALUE_T_EXEC
 };
 
 #define VALUE_IMMORTAL UINT32_MAX
@@ -241,6 +242,9 @@ struct value value_list_append(struct value_heap *h, struct value list, struct v
 /* The same for a dict; an equal key is replaced in its place. `key` and `item` are taken. */
 struct value value_dict_put(struct value_heap *h, struct value dict, struct value key,
                             struct value item);
+
+/* The whole tree anew, sharing nothing; of what is JSON, and not deep: it recurses. */
+struct value value_copy(struct value_heap *h, struct value v);
 
 /* --- reading: borrowed references --- */
 

@@ -77,6 +77,7 @@ bool value_is_true(struct value v)
 	case VALUE_T_GENERATOR:
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
+	case VALUE_T_EXEC:
 		break;
 	}
 	return true;
@@ -287,6 +288,7 @@ static void write_below(struct buf *b, struct value v, uint32_t depth)
 	case VALUE_T_GENERATOR:
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
+	case VALUE_T_EXEC:
 		break;
 	}
 	if (b->failed == GD_OK)

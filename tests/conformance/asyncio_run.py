@@ -19,6 +19,7 @@ import os
 import sys
 import warnings
 
+from commands import Lines, run_command
 from errors import described, raised
 from groups import GROUPS
 from scopes import SCOPES
@@ -41,15 +42,22 @@ class Run:
              "raised": raised, "described": described, "sleep": asyncio.sleep,
              "shield": asyncio.shield, "create_task": asyncio.create_task,
              "CancelledError": asyncio.CancelledError, "partial": functools.partial,
-             "with_undos_first": with_undos_first,
+             "with_undos_first": with_undos_first, "run_command": run_command, "Lines": Lines,
              "JOB": {"id": 1, "title": None, "attempt": 1}}
 
     def __init__(self, loop):
         self.loop = loop
         self.lines = []
+        self.is_cancelled = False
 
     def note(self, what, value):
         self.lines.append("%.0f %s %s" % (self.loop.time() * 1000, what, compact(value)))
+
+    def cancel(self, task, message):
+        """Who asks again does not want to wait for what is being stopped."""
+        if self.is_cancelled or task.done():
+            self.loop.runner.kill_all()
+        self.is_cancelled = task.cancel(message) or self.is_cancelled
 
     def story(self, program, cancels):
         names = {**self.names, "emit": functools.partial(self.note, "yield"),
@@ -57,7 +65,7 @@ class Run:
         exec(program, names)
         task = self.loop.create_task(names["job"]())
         for at, message in cancels:
-            self.loop.call_at(at / 1000, task.cancel, message)
+            self.loop.call_at(at / 1000, self.cancel, task, message)
         what, value = "completed", None
         try:
             value = self.loop.run_until_complete(task)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs jobs on CPython's asyncio and in the simulator, and compares what they do.
 
-	compare.py SIM_JOBS FIRST-LAST	the random jobs of these seeds
+	compare.py SIM_JOBS FIRST-LAST [commands]	the random jobs of these seeds
 	compare.py SIM_JOBS -		the jobs on standard input, one a line; shows what each does
 
 agree.py says what is compared. Jobs that differ are made smaller, as long as they do, and shown
@@ -46,15 +46,15 @@ class Side:
 
 
 class Comparison:
-    def __init__(self, sim_jobs):
-        self.sim_jobs = sim_jobs
+    def __init__(self, sim_jobs, kind="make"):
+        self.sim_jobs, self.kind = sim_jobs, kind
         # The ticks of asyncio are those of 3.11.
         python = sys.executable if sys.version_info[:2] == (3, 11) else "/usr/bin/python3"
         self.gatherd = Side(sim_jobs, "run")
         self.asyncio = Side(python, os.path.join(HERE, "asyncio_run.py"))
 
     def make(self, first, count):
-        made = subprocess.run([self.sim_jobs, "make", str(first), str(count)], text=True,
+        made = subprocess.run([self.sim_jobs, self.kind, str(first), str(count)], text=True,
                               stdout=subprocess.PIPE, check=True)
         return made.stdout.splitlines()
 
@@ -107,7 +107,7 @@ def compare_lines(comparison, lines):
 
 
 def main():
-    comparison = Comparison(sys.argv[1])
+    comparison = Comparison(sys.argv[1], *sys.argv[3:])
     if sys.argv[2] == "-":
         same = compare_lines(comparison, sys.stdin.read().splitlines())
     else:

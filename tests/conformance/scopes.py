@@ -2,6 +2,7 @@
 import asyncio
 import inspect
 
+from commands import Lines
 from errors import failure
 from values import duration
 
@@ -144,6 +145,8 @@ class aclosing:
         for value in around:
             if isinstance(value, timeout):
                 value.disarm()
+            elif isinstance(value, Lines):
+                value.command.stop()
             elif inspect.isasyncgen(value):
                 self.leave(value)
 

@@ -2,6 +2,7 @@
  * sim_jobs - makes random jobs, and runs them in the simulator.
  *
  *	sim_jobs make FIRST COUNT	prints the job of each seed, one a line
+ *	sim_jobs commands FIRST COUNT	the same, of jobs with commands (tests/sim/played.h)
  *	sim_jobs speed FIRST COUNT	prints the simulated seconds for each of CPU, generating and
  *					compiling the jobs included
  *	sim_jobs run			reads jobs, one a line; prints what asyncio_run.py prints
@@ -34,7 +35,7 @@ static void make_cancels(struct rng *r)
 		printf(",%u", at + rng_below(r, 6) * CANCEL_STEP + CANCEL_STEP * 3 / 4);
 }
 
-static void make(uint64_t first, uint64_t count)
+static void make(uint64_t first, uint64_t count, void (*gen)(struct buf *b, struct rng *r))
 {
 	struct buf spec = { 0 };
 
@@ -42,7 +43,7 @@ static void make(uint64_t first, uint64_t count)
 		struct rng r = { seed };
 
 		buf_clear(&spec);
-		gen_job(&spec, &r);
+		gen(&spec, &r);
 		make_cancels(&r);
 		printf("\t%.*s\n", (int)spec.bytes, spec.at);
 	}
@@ -161,7 +162,10 @@ static void speed(uint64_t first, uint64_t count)
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "make") == 0)
-		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
+		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), gen_job);
+	else if (argc == 4 && strcmp(argv[1], "commands") == 0)
+		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
+		     gen_job_with_commands);
 	else if (argc == 2 && strcmp(argv[1], "run") == 0)
 		run();
 	else if (argc == 4 && strcmp(argv[1], "speed") == 0)

@@ -14,7 +14,11 @@ from expressions import condition_to_python, value_to_python
 HEADER = {"gatherd", "title", "args", "def", "loop", "events"}
 OPERATIONS = {"sleep", "value", "set", "do", "gather", "as_completed", "task_group", "race",
               "create_task", "await", "cancel", "wait", "shield", "call", "async_for", "yield",
-              "return", "try", "raise", "match"}
+              "return", "try", "raise", "match", "exec"}
+
+
+# In the order in which they are evaluated.
+COMMAND_OPTIONS = ("stdin", "env", "cwd", "timeout", "grace", "pool", "check", "on_interrupt")
 
 
 class NotInPython(Exception):
@@ -183,7 +187,7 @@ class Program:
         op = next((k for k in node if k in OPERATIONS and k != "do"), "do")
         if op not in node:
             raise NotInPython("no operation in %s" % list(node))
-        if "timeout" in node and op not in ("as_completed", "wait"):
+        if "timeout" in node and op not in ("as_completed", "wait", "exec"):
             body.write("async with timeout(%s) as %s:" % (
                 body.value(node["timeout"]), self.new("timeout")))
             body.depth += 1
@@ -285,6 +289,14 @@ class Program:
         options = "".join(", %s=%s" % (k, body.value(node[k]))
                           for k in ("timeout", "return_when") if k in node)
         self.give(body, to, "await wait(%s%s)" % (body.value(node["wait"]), options))
+
+    def op_exec(self, body, node, to):
+        self.give(body, to, "await run_command(%s)" % self.command(body, node))
+
+    def command(self, body, node):
+        argv = "[%s]" % ", ".join(body.value(a) for a in node["exec"])
+        return ", ".join([argv] + ["%s=%s" % (k, body.value(node[k])) for k in COMMAND_OPTIONS
+                                   if k in node])
 
     def op_shield(self, body, node, to):
         self.give(body, to, "await shield(%s)" % self.branch(body, node["shield"], True))
@@ -417,7 +429,9 @@ class Program:
         if "as_completed" in source:
             self.completions(body, source, node, to)
             return
-        generator, made = self.new("generator"), self.call(body, source)
+        generator = self.new("generator")
+        made = ("Lines(%s)" % self.command(body, source) if "exec" in source
+                else self.call(body, source))
         with Indented(body, "async with aclosing(%s) as %s:" % (made, generator)):
             self.consumer(body, node, generator, "%s", to)
 

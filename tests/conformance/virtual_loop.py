@@ -6,8 +6,11 @@ a task whose last cancel was taken back has none pending any more.
 """
 import asyncio
 import heapq
+import math
 import selectors
 from asyncio import events, tasks
+
+from commands import Runner
 
 
 class Timer(asyncio.TimerHandle):
@@ -60,6 +63,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.virtual = 0.0
         self.timers_armed = self.tasks_ended = 0
         self.live = []  # tasks in the order of their creation
+        self.runner = Runner(self)
         self._ready.clear()
         self._scheduled.clear()
         self._timer_cancelled_count = 0
@@ -74,10 +78,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.virtual
 
     def pass_time(self, timeout=None):
-        if timeout is None:
+        if timeout == 0:
+            return []
+        timer = self._scheduled[0]._when if timeout is not None else math.inf
+        due = self.runner.next_due()
+        if due < timer:  # what commands do comes behind all else at its moment
+            self.virtual = due
+            self.runner.act()
+        elif timeout is None:
             raise Stuck("nothing is left to wait for")
-        if timeout > 0:
-            self.virtual = self._scheduled[0]._when
+        else:
+            self.virtual = timer
         return []
 
     def call_at(self, when, callback, *args, context=None):
@@ -95,7 +106,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         while True:
             left = [t for t in self.live if not t.done()]
             if not left:
-                return
+                break
             for task in left:
                 task.cancel()
             self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if self.runner.stop_all():
+            self.run_until_complete(self.runner.all_ended)

@@ -76,8 +76,15 @@ static const struct choice {
 	{ 16, 3, false, false, gen_try },        { 7, 2, false, false, gen_async_for },
 	{ 5, 0, false, false, gen_shield },      { 7, 0, false, false, gen_gather },
 	{ 5, 1, false, true, gen_as_completed }, { 8, 0, false, false, gen_task_group },
-	{ 7, 0, false, false, gen_race },
+	{ 7, 0, false, false, gen_race },        { 16, 0, true, true, gen_exec },
 };
+
+static bool may_choose(struct scope s, const struct choice *c)
+{
+	if (c->write == gen_exec && !s.g->has_commands)
+		return false;
+	return c->is_leaf || has_room(s, c->blocks);
+}
 
 static const struct choice *choose(struct scope s)
 {
@@ -85,11 +92,11 @@ static const struct choice *choose(struct scope s)
 	uint32_t     sum = 0, at;
 
 	for (size_t i = 0; i < count; i++)
-		if (CHOICES[i].is_leaf || has_room(s, CHOICES[i].blocks))
+		if (may_choose(s, &CHOICES[i]))
 			sum += CHOICES[i].weight;
 	at = pick(s, sum);
 	for (size_t i = 0; i < count; i++) {
-		if (!CHOICES[i].is_leaf && !has_room(s, CHOICES[i].blocks))
+		if (!may_choose(s, &CHOICES[i]))
 			continue;
 		if (at < CHOICES[i].weight)
 			return &CHOICES[i];
@@ -258,4 +265,9 @@ void gen_job_with_semaphores(struct buf *b, struct rng *r)
 void gen_job_with_wall(struct buf *b, struct rng *r)
 {
 	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_wall = true });
+}
+
+void gen_job_with_commands(struct buf *b, struct rng *r)
+{
+	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_commands = true });
 }

@@ -27,6 +27,8 @@ void gen_job(struct buf *b, struct rng *r);
 /* The same with semaphores, which asyncio's programs have no outside for. It may wait for ever: for
  * a permit that who waits for it holds. */
 void gen_job_with_semaphores(struct buf *b, struct rng *r);
+/* The same with commands, of the programs in played.h. It ends. */
+void gen_job_with_commands(struct buf *b, struct rng *r);
 
 /* The same with `now` and sleep_until; it looks at the 20 seconds from GEN_EPOCH on. */
 #define GEN_EPOCH 1700000000

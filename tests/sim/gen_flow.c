@@ -142,7 +142,10 @@ void gen_async_for(struct scope s)
 	bool is_h = one_in(s, 3); /* which goes over g itself */
 
 	buf_add_text(s.g->b, "\"async_for\":{");
-	if (is_completion) {
+	if (s.g->has_commands && one_in(s, 2)) {
+		is_completion = false;
+		gen_lines(s);
+	} else if (is_completion) {
 		gen_completions(s);
 	} else {
 		s.g->uses_g = true;

@@ -17,6 +17,7 @@ struct gen {
 	uint32_t    last_name;  /* names end with a number of their own */
 	bool        has_semaphores;
 	bool        has_wall; /* looks at the clock on the wall, and waits for it */
+	bool        has_commands;
 	bool        uses_f, uses_g, uses_h, uses_k; /* defs that are called */
 };
 
@@ -77,6 +78,10 @@ void gen_gather(struct scope s);
 void gen_as_completed(struct scope s);
 void gen_task_group(struct scope s);
 void gen_race(struct scope s);
+void gen_exec(struct scope s);
+
+/* The exec of an async_for. */
+void gen_lines(struct scope s);
 
 /* The completions of an as_completed: its branches and the options that belong to them. */
 void gen_completions(struct scope s);

@@ -1,5 +1,7 @@
 #include "tests/sim/sim.h"
 
+#include "daemon/store/journal.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@ struct sim *sim_open(void)
 	struct gd_error why;
 
 	assert_non_null(s);
+	load_takes_later = true; /* commands are played */
 	assert_int_equal(engine_open(&s->engine, &why), GD_OK);
 	s->now = s->start = SIM_EPOCH;
 	take_step(s, (struct gd_wall_step){ 0, 0 });
@@ -29,8 +32,10 @@ struct sim *sim_open(void)
 
 static void journal_clear(struct sim *s)
 {
-	for (uint32_t i = 0; i < s->input_count; i++)
+	for (uint32_t i = 0; i < s->input_count; i++) {
 		program_release(s->inputs[i].program);
+		buf_close(&s->inputs[i].bytes);
+	}
 	s->input_count = 0;
 }
 
@@ -43,6 +48,8 @@ bool sim_start_over(struct sim *s)
 	journal_clear(s);
 	buf_clear(&s->transcript);
 	s->permit_count = 0;
+	assert_int_equal(s->runner.count, 0); /* no job ends before its commands */
+	s->has_commands = false;
 	s->start = s->now;
 	return true;
 }
@@ -55,56 +62,9 @@ void sim_close(struct sim *s)
 	free(s->inputs);
 	free(s->permits);
 	wall_close(&s->wall);
+	played_close(&s->runner);
 	buf_close(&s->transcript);
 	free(s);
-}
-
-const char *sim_out_name(enum engine_out_kind kind)
-{
-	switch (kind) {
-	case ENGINE_JOB_STARTED:
-		return "job.started";
-	case ENGINE_TASK_STARTED:
-		return "task.started";
-	case ENGINE_TASK_COMPLETED:
-		return "task.completed";
-	case ENGINE_TASK_FAILED:
-		return "task.failed";
-	case ENGINE_YIELD:
-		return "yield";
-	case ENGINE_JOB_COMPLETED:
-		return "job.completed";
-	case ENGINE_JOB_FAILED:
-		return "job.failed";
-	case ENGINE_JOB_CANCELLED:
-		return "job.cancelled";
-	case ENGINE_ACQUIRE:
-		return "semaphore.acquire";
-	case ENGINE_RELEASE:
-		return "semaphore.release";
-	case ENGINE_WANT_NOW:
-		return "want.now";
-	}
-	abort();
-}
-
-static void write_out(struct sim *s, const struct engine_out *o)
-{
-	struct buf *b = &s->transcript;
-
-	if (o->ordinal == 0 || (o->kind == ENGINE_JOB_STARTED && !s->has_job_lines))
-		return;
-	buf_addf(b, "[%6.0fms] job %llu %s", (double)(o->time - SIM_EPOCH) / 1e6,
-	         (unsigned long long)o->job, sim_out_name(o->kind));
-	if (o->path != PROGRAM_NONE && o->kind != ENGINE_YIELD) {
-		buf_add_byte(b, ' ');
-		buf_add(b, s->outs.paths.at + o->path, o->path_bytes);
-	}
-	if (!value_is_none(o->data)) {
-		buf_add_byte(b, ' ');
-		value_write_json(b, o->data);
-	}
-	buf_add_byte(b, '\n');
 }
 
 static void feed(struct sim *s, struct engine_in *in);
@@ -184,9 +144,10 @@ static void take_outs(struct sim *s)
 	for (uint32_t i = 0; i < s->outs.count; i++) {
 		const struct engine_out *o = &s->outs.at[i];
 
-		write_out(s, o);
+		sim_write_out(s, o);
 		if (s->on_output != NULL)
 			s->on_output(s, o);
+		played_note_out(&s->runner, o);
 		if (o->kind == ENGINE_ACQUIRE)
 			note_acquire(s, o);
 		if (o->kind == ENGINE_RELEASE)
@@ -212,13 +173,14 @@ static void keep(struct sim *s, const struct engine_in *in)
 	*k = (struct sim_input){ .kind = in->kind,
 		                 .time = in->time,
 		                 .job = in->job,
-		                 .ticket = in->ticket,
 		                 .start_at = in->start_at,
-		                 .crash_at = s->now };
+		                 .crash_at = s->now,
+		                 .said = s->transcript.bytes };
 	if (in->kind == ENGINE_START)
 		k->program = program_retain(in->program);
-	if (in->kind == ENGINE_CANCEL && value_is_type(in->message, VALUE_T_TEXT))
-		(void)snprintf(k->message, sizeof k->message, "%s", value_text(in->message)->at);
+	else
+		journal_encode(&k->bytes, in);
+	assert_int_equal(k->bytes.failed, GD_OK);
 }
 
 static void step(struct sim *s, const struct engine_in *in)
@@ -233,14 +195,29 @@ static void feed(struct sim *s, struct engine_in *in)
 {
 	keep(s, in);
 	step(s, in);
+	played_note_in(&s->runner, in);
+}
+
+/* The first of what the commands do now, when nothing else can happen. */
+static bool play(struct sim *s)
+{
+	struct engine_in in;
+
+	if (s->is_replaying || !played_next(&s->runner, s->now, engine_heap(s->engine), &in))
+		return false;
+	feed(s, &in);
+	value_release(engine_heap(s->engine), in.message);
+	return true;
 }
 
 /* All that is due by now. */
 static void catch_up(struct sim *s)
 {
 	do
-		step(s, &(struct engine_in){ .kind = ENGINE_TIME, .time = s->now });
-	while (engine_is_behind(s->engine));
+		do
+			step(s, &(struct engine_in){ .kind = ENGINE_TIME, .time = s->now });
+		while (engine_is_behind(s->engine));
+	while (play(s));
 }
 
 static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time, gd_nsec start_at)
@@ -249,6 +226,7 @@ static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time, g
 	struct load_problems problems = { 0 };
 
 	assert_true(p->job_arg_count <= 64);
+	s->has_commands = s->has_commands || p->exec_count > 0;
 	assert_int_equal(load_args(engine_heap(s->engine), p, NULL, args, &problems, NULL), GD_OK);
 	feed(s, &(struct engine_in){ .kind = ENGINE_START,
 	                             .time = time,
@@ -309,26 +287,37 @@ uint64_t sim_try_submit(struct sim *s, const char *spec, struct load_problems *p
 	return p == NULL ? 0 : submit(s, p, 0);
 }
 
-static void cancel_at(struct sim *s, uint64_t job, const char *message, gd_nsec time)
+void sim_cancel(struct sim *s, uint64_t job, const char *message)
 {
 	struct value text = VALUE_NULL;
 
 	if (message != NULL && message[0] != '\0')
 		text = value_text_new(engine_heap(s->engine), message, strlen(message));
 	feed(s, &(struct engine_in){
-			.kind = ENGINE_CANCEL, .time = time, .job = job, .message = text });
+			.kind = ENGINE_CANCEL, .time = s->now, .job = job, .message = text });
 	value_release(engine_heap(s->engine), text);
+	catch_up(s);
 }
 
-void sim_cancel(struct sim *s, uint64_t job, const char *message)
+bool sim_next_due(const struct sim *s, gd_nsec *due)
 {
-	cancel_at(s, job, message, s->now);
-	catch_up(s);
+	gd_nsec played = played_next_due(&s->runner, s->now);
+
+	if (!engine_next_due(s->engine, due) || played < *due)
+		*due = played;
+	return *due != GD_NSEC_NEVER;
 }
 
 void sim_advance(struct sim *s, gd_nsec by)
 {
-	s->now += by;
+	gd_nsec to = s->now + by, due;
+
+	while (s->has_commands && !s->is_replaying && sim_next_due(s, &due) && due < to) {
+		if (due > s->now)
+			s->now = due;
+		catch_up(s);
+	}
+	s->now = to;
 	catch_up(s);
 }
 
@@ -351,7 +340,7 @@ void sim_run_until_idle(struct sim *s)
 	gd_nsec due;
 
 	catch_up(s);
-	while (engine_next_due(s->engine, &due) && due != GD_NSEC_NEVER) {
+	while (sim_next_due(s, &due)) {
 		if (due > s->now)
 			s->now = due;
 		catch_up(s);
@@ -424,15 +413,19 @@ static void answer_the_rest(struct sim *s, const struct sim *of)
 	}
 }
 
-/* A NOW or a GRANT. Feeding it brings out what asked for it, as far as that was a timer's doing. */
-static void replay_answer(struct sim *s, const struct sim_input *in)
+/* Feeding an answer brings out what asked for it, as far as that was a timer's doing. */
+static void replay_input(struct sim *s, const struct sim_input *kept)
 {
+	struct value_heap *h = engine_heap(s->engine);
+	struct engine_in   in = { .job = kept->job };
 	struct sim_permit *p;
 
-	feed(s, &(struct engine_in){
-			.kind = in->kind, .time = in->time, .job = in->job, .ticket = in->ticket });
-	p = find_permit(s, in->job, in->ticket);
-	if (in->kind == ENGINE_GRANT && p != NULL)
+	assert_int_equal(journal_decode(h, kept->bytes.at, kept->bytes.bytes, &in, NULL), GD_OK);
+	in.job = kept->job;
+	feed(s, &in);
+	value_release(h, in.message);
+	p = find_permit(s, in.job, in.ticket);
+	if (in.kind == ENGINE_GRANT && p != NULL)
 		p->is_held = true;
 }
 
@@ -443,10 +436,8 @@ static void feed_journal(struct sim *s, const struct sim *of, uint32_t from, uin
 
 		if (in->kind == ENGINE_START)
 			start(s, in->job, in->program, in->time, in->start_at);
-		else if (in->kind == ENGINE_CANCEL)
-			cancel_at(s, in->job, in->message, in->time);
 		else
-			replay_answer(s, in);
+			replay_input(s, in);
 	}
 }
 
@@ -475,6 +466,8 @@ void sim_forget(struct sim *s)
 	     memcmp(t->transcript.at, s->transcript.at, s->transcript.bytes) != 0))
 		fail_msg("--- said\n%.*s--- after a restart\n%.*s", (int)s->transcript.bytes,
 		         s->transcript.at, (int)t->transcript.bytes, t->transcript.at);
+	if (!played_is_same(&t->runner, &s->runner))
+		fail_msg("after a restart other commands are under way");
 	s->engine = t->engine;
 	t->engine = old;
 	sim_close(t);

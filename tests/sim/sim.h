@@ -11,6 +11,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/wall.h"
 #include "daemon/load/load.h"
+#include "tests/sim/played.h"
 
 #define SIM_EPOCH (INT64_C(1700000000) * GD_NSEC_PER_SEC) /* where a sim's clock begins */
 
@@ -19,11 +20,11 @@ struct sim_input {
 	enum engine_in_kind kind;
 	gd_nsec             time;
 	uint64_t            job;
-	struct program     *program;     /* START: owned */
-	char                message[64]; /* CANCEL; empty: null */
-	uint32_t            ticket;      /* GRANT */
-	gd_nsec             start_at;    /* START */
-	gd_nsec             crash_at;    /* how far time had gone when it was fed */
+	struct program     *program;  /* START: owned */
+	gd_nsec             start_at; /* START */
+	struct buf          bytes;    /* the others: as they stand in the journal */
+	gd_nsec             crash_at; /* how far time had gone when it was fed */
+	size_t              said;     /* how long the transcript was */
 };
 
 /* Who has a permit of a semaphore, or waits for one. Every semaphore of a sim has one permit. */
@@ -45,11 +46,13 @@ struct sim {
 	uint32_t           input_count, input_room;
 	struct sim_permit *permits; /* in the order of asking */
 	uint32_t           permit_count, permit_room;
-	struct wall        wall;          /* the steps that the engine was told of */
-	bool               has_job_lines; /* job.started as well */
+	struct played      runner;
+	struct wall        wall; /* the steps that the engine was told of */
+	bool has_commands;       /* a job has an exec: time goes from deadline to deadline */
+	bool has_job_lines;      /* job.started as well */
 	void (*on_output)(struct sim              *s,
 	                  const struct engine_out *o); /* NULL: only the transcript */
-	bool is_replaying; /* the journal answers who wants to know the time or have a permit */
+	bool is_replaying; /* the journal answers all that is asked of the outside */
 };
 
 const char *sim_out_name(enum engine_out_kind kind); /* as in events: "job.started" */
@@ -69,11 +72,15 @@ uint64_t sim_submit_at(struct sim *s, const char *spec, gd_nsec start_at);
 void     sim_cancel(struct sim *s, uint64_t job, const char *message);
 /* Somebody sets the clock on the wall, by so much: it is now off by that much more from sim.now. */
 void     sim_set_wall(struct sim *s, gd_nsec by);
+/* The next moment at which anything happens; false: there is none. */
+bool     sim_next_due(const struct sim *s, gd_nsec *due);
 /* Moves the clock, firing what is due on the way. */
 void     sim_advance(struct sim *s, gd_nsec by);
 /* From deadline to deadline until nothing is left to wait for. */
 void     sim_run_until_idle(struct sim *s);
 
+/* Appends the line of an output; it has none where only the outside is asked, but for commands. */
+void sim_write_out(struct sim *s, const struct engine_out *o); /* transcript.c */
 /* The whole transcript must be this. Lines: "[ 3000ms] job 1 yield \"x\"\n". */
 void sim_expect(struct sim *s, const char *transcript);
 /* Runs `spec` alone to its end; the last line must say: completed with this JSON. */

@@ -34,7 +34,7 @@ static void run(struct sim *s, uint64_t job, const struct plot *p, bool has_amne
 	uint32_t moments = 0;
 
 	for (uint32_t next = 0; moments < MOMENTS_MAX; moments++) {
-		bool has_due = engine_next_due(s->engine, &due) && due != GD_NSEC_NEVER;
+		bool has_due = sim_next_due(s, &due);
 
 		if (has_amnesia)
 			sim_forget(s);
@@ -92,11 +92,15 @@ static void one_seed(uint64_t seed)
 	struct buf  spec = { 0 };
 	struct plot p = { 0 };
 
-	switch (rng_below(&r, 3)) {
+	switch (rng_below(&r, 5)) {
 	case 0:
+	case 1:
+		gen_job_with_commands(&spec, &r);
+		break;
+	case 2:
 		gen_job(&spec, &r);
 		break;
-	case 1:
+	case 3:
 		gen_job_with_semaphores(&spec, &r);
 		break;
 	default:

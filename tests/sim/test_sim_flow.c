@@ -149,6 +149,33 @@ static void given_a_loop_that_never_waits_when_it_runs_then_it_is_stopped(void *
 	                 "10000000 steps without waiting for anything");
 }
 
+static void given_a_permit_in_a_loop_that_never_waits_when_stopped_then_the_next_has_it(
+	void **state)
+{
+	(void)state;
+	sim_expect_result(
+		"[{\"gather\": [{\"do\": {\"do\": {\"value\": 1}, \"while\": "
+		"\"${now > 0}\"}, \"with\": \"door\"}, {\"value\": 2, \"with\": \"door\"}], "
+		"\"return_exceptions\": true, \"as\": \"r\"}, "
+		"{\"value\": [\"${r[0].type}\", \"${r[1]}\"]}]",
+		"[\"LimitError\",2]");
+}
+
+static void given_an_undo_and_a_loop_that_never_waits_when_stopped_then_it_is_undone(void **state)
+{
+	struct sim *s = sim_open();
+
+	(void)state;
+	(void)sim_submit(s, "[{\"value\": 1, \"undo\": {\"yield\": \"undone\"}}, {\"do\": "
+	                    "{\"value\": 1}, \"while\": \"${now > 0}\"}]");
+	sim_run_until_idle(s);
+
+	sim_expect(s, "[     0ms] job 1 yield \"undone\"\n"
+	              "[     0ms] job 1 job.failed {\"type\":\"LimitError\",\"message\":\"10000000 "
+	              "steps without waiting for anything\",\"path\":\"/1\"}\n");
+	sim_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +196,10 @@ int main(void)
 		cmocka_unit_test(given_yields_when_run_then_they_go_to_the_stream),
 		cmocka_unit_test(given_a_division_by_zero_when_it_runs_then_the_job_fails_with_it),
 		cmocka_unit_test(given_a_loop_that_never_waits_when_it_runs_then_it_is_stopped),
+		cmocka_unit_test(
+			given_a_permit_in_a_loop_that_never_waits_when_stopped_then_the_next_has_it),
+		cmocka_unit_test(
+			given_an_undo_and_a_loop_that_never_waits_when_stopped_then_it_is_undone),
 	};
 
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);

@@ -35,12 +35,40 @@ static void say(struct run *r, const struct engine_out *o)
 	buf_add_byte(r->said, '\n');
 }
 
-/* What a loop would do with outputs: say, grant, tell the time. */
+/* Every command says two lines, where it is asked for any, and exits with 1. */
+static enum gd_err play(struct run *r, const struct engine_in *exec, bool has_lines)
+{
+	struct value_heap *h = engine_heap(r->engine);
+	struct engine_in   in = *exec;
+	enum gd_err        rc;
+
+	in.kind = ENGINE_BEGIN;
+	rc = feed(r, &in);
+	if (rc == GD_OK && has_lines) {
+		in.kind = ENGINE_LINES;
+		in.message =
+			value_list_append(h, value_list_new(h, 2), engine_bytes(h, "a", 1, true));
+		in.message = value_list_append(h, in.message, engine_bytes(h, "\xff", 1, false));
+		rc = h->failed ? GD_NOMEM : feed(r, &in);
+		value_release(h, in.message);
+	}
+	if (rc != GD_OK)
+		return rc;
+	in.kind = ENGINE_EXITED;
+	in.message = value_dict_put(h, value_dict_new(h, 1), value_text_new(h, "code", 4),
+	                            value_int(h, 1));
+	rc = h->failed ? GD_NOMEM : feed(r, &in);
+	value_release(h, in.message);
+	return rc;
+}
+
+/* What a loop would do with outputs: say, grant, tell the time, run. */
 static enum gd_err obey(struct run *r)
 {
 	struct engine_in answers[8];
 	uint32_t         count = 0;
 	enum gd_err      rc = GD_OK;
+	bool             has_lines = false;
 
 	for (uint32_t i = 0; i < r->outs.count; i++) {
 		const struct engine_out *o = &r->outs.at[i];
@@ -55,10 +83,19 @@ static enum gd_err obey(struct run *r)
 				                    .time = r->now,
 				                    .job = JOB,
 				                    .ticket = o->ticket };
+		if (count < 8 && o->kind == ENGINE_EXEC) {
+			has_lines = !value_is_none(value_dict_get(o->data, "yield", 5));
+			answers[count++] = (struct engine_in){ .kind = ENGINE_BEGIN,
+				                               .time = r->now,
+				                               .job = JOB,
+				                               .ticket = o->ticket,
+				                               .attempt = o->attempt };
+		}
 	}
 	engine_outs_clear(r->engine, &r->outs);
 	for (uint32_t i = 0; rc == GD_OK && i < count; i++)
-		rc = feed(r, &answers[i]);
+		rc = answers[i].kind == ENGINE_BEGIN ? play(r, &answers[i], has_lines)
+		                                     : feed(r, &answers[i]);
 	return rc;
 }
 
@@ -155,6 +192,7 @@ static enum gd_err run_job(const struct oom_scene *scene, struct buf *said)
 
 	if (spec == NULL)
 		return GD_NOMEM;
+	load_takes_later = true; /* commands are played */
 	rc = load_program(spec, &p, &problems, NULL);
 	if (rc == GD_OK)
 		rc = run_program(p, scene, said);
@@ -299,6 +337,14 @@ const struct oom_scene oom_job_scenes[] = {
 	  .text = "{\"try\":{\"gather\":{\"a\":{\"sleep\":60},\"b\":{\"sleep\":70}}},\"finally\":"
 	          "[{\"sleep\":1},{\"yield\":\"cleanup\"}]}",
 	  .script = "c" },
+	JOB_SCENE(
+		"exec",
+		"[{\"set\":{\"x\":\"b\"}},{\"try\":{\"exec\":[\"a\",\"${x}\"],\"env\":{\"V\":\"${x}\"},"
+		"\"stdin\":\"in\",\"pool\":\"p\",\"timeout\":5,\"grace\":1},\"except\":{\"ExecError\":"
+		"{\"value\":\"${error}\"}}}]"),
+	JOB_SCENE("lines",
+	          "{\"try\":{\"async_for\":{\"exec\":[\"a\"],\"yield\":\"lines\"},\"as\":\"l\","
+	          "\"do\":{\"yield\":\"${l}\"}},\"except\":{\"*\":{\"value\":\"${error}\"}}}"),
 	JOB_SCENE("refused", "{\"gather\":{\"x\":{\"slep\":1},\"y\":{\"value\":\"${HOME}\"},\"z\":"
 	                     "{\"sleep\":1,\"afterr\":[]}}}"),
 	{ .name = "journal", .run = run_journal, .text = "enough, now" },

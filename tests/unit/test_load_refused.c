@@ -275,15 +275,56 @@ static void given_an_exec_then_its_parts_are_checked_before_it_is_refused(void *
 		"/2/cwd: \"cwd\" is empty\n"
 		"/2/stdout: \"stdout\" is \"PIPE\" or \"DEVNULL\", not \"pipe\"\n"
 		"/2/yield: \"yield\" is \"lines\", not \"line\"; did you mean \"lines\"?\n"
+		"/2/yield: an \"exec\" that yields is for \"async_for\"; "
+		"write {\"async_for\": {\"exec\": ...}, \"do\": ...}\n"
 		"/2/on_interrupt: \"on_interrupt\" is \"fail\", \"retry\" or \"hold\", not \"fial\"; "
 		"did you mean \"fail\"?\n"
 		"/2/check: \"check\" is true or false\n"
 		"/2/grace: \"grace\" wants a duration from 0\n"
 		"/2/pool: \"pool\" wants text of 1 to 200 bytes\n"
-		"/2/stdin: \"stdin\" wants text, not a number\n");
+		"/2/stdin: \"stdin\" wants text, {\"base64\": text} or null, not a number\n");
 	load_expect_problems("{\"exec\": [\"a\"], \"env\": \"A=b\"}",
 	                     "/exec: \"exec\" is not in this version\n"
 	                     "/env: \"env\" is an object of names and text, not text\n");
+}
+
+/* As it is where commands can be carried out. */
+static void given_an_exec_that_is_taken_then_the_same_parts_are_checked(void **state)
+{
+	(void)state;
+	load_takes_later = true;
+	load_expect_problems(
+		"[{\"exec\": [\"a\"], \"env\": {\"GATHERD_X\": \"1\"}, \"grace\": \"no\"},"
+		" {\"exec\": [\"a\"], \"stdin\": {\"base64\": 1}},"
+		" {\"exec\": [\"a\"], \"stdin\": {\"base64\": \"AA==\"}, \"yield\": \"lines\"},"
+		" {\"async_for\": {\"exec\": [\"a\"], \"stdin\": null, \"yield\": \"lines\","
+		" \"stdout\": \"DEVNULL\"}}, {\"async_for\": {\"exec\": [\"a\"]}}]",
+		"/0/env/GATHERD_X: \"GATHERD_X\": names that begin with GATHERD_ are the daemon's\n"
+		"/0/grace: not a duration: \"no\"; write a number of seconds, or text like \"250ms\" "
+		"or \"1h30m\"\n"
+		"/1/stdin: \"stdin\" wants text, {\"base64\": text} or null, not an object\n"
+		"/2/yield: an \"exec\" that yields is for \"async_for\"; "
+		"write {\"async_for\": {\"exec\": ...}, \"do\": ...}\n"
+		"/3/async_for/stdout: \"yield\" gives lines that \"stdout\" throws away\n"
+		"/4/async_for: \"async_for\" wants a generator, not exec; write a \"call\" of a def "
+		"that yields, \"as_completed\", or \"exec\" with \"yield\"\n");
+	load_takes_later = false;
+}
+
+static void given_an_argument_that_no_command_takes_then_it_is_refused(void **state)
+{
+	struct buf spec = { 0 };
+
+	(void)state;
+	buf_add_text(&spec, "{\"exec\": [\"a\", \"");
+	for (uint32_t i = 0; i <= EXEC_ARG_BYTES_MAX; i++)
+		buf_add_byte(&spec, 'x');
+	buf_add(&spec, "\"]}", 4);
+	load_takes_later = true;
+	load_expect_problems(spec.at, "/exec/1: a text of more than 131071 bytes, which no command "
+	                              "takes; give it through \"stdin\" or a file\n");
+	load_takes_later = false;
+	buf_close(&spec);
 }
 
 static void given_an_http_request_then_its_parts_are_checked(void **state)
@@ -353,6 +394,8 @@ int main(void)
 		cmocka_unit_test(given_a_generator_then_it_returns_nothing_and_yields_itself),
 		cmocka_unit_test(given_an_expression_that_can_only_fail_then_it_is_refused),
 		cmocka_unit_test(given_an_exec_then_its_parts_are_checked_before_it_is_refused),
+		cmocka_unit_test(given_an_exec_that_is_taken_then_the_same_parts_are_checked),
+		cmocka_unit_test(given_an_argument_that_no_command_takes_then_it_is_refused),
 		cmocka_unit_test(given_an_http_request_then_its_parts_are_checked),
 		cmocka_unit_test(
 			given_functions_events_and_semaphores_then_their_names_are_checked),
