@@ -23,13 +23,14 @@ daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program
 daemon/fsck/        | daemon/fsck/ daemon/store/ daemon/load/ daemon/engine/engine.h daemon/engine/program.h daemon/value/value.h proto/base/ | sqlite3.h jansson.h
 daemon/run/         | daemon/run/ daemon/engine/ daemon/value/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
 daemon/net/         | daemon/net/ daemon/run/ daemon/load/ daemon/store/store.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
+daemon/runner/      | daemon/runner/ daemon/log.h daemon/notify.h proto/base/ | linux/
 daemon/main.c       | daemon/ proto/ | event2/ pthread.h jansson.h
 daemon/             | daemon/log.h daemon/config daemon/notify.h proto/base/ | ini.h pthread.h
 client/             | client/ proto/ | jansson.h
 '
 # What is always there: the C library. The engine ("-") gets only the part that touches no world.
 pure='ctype errno float inttypes limits math stdarg stdatomic stdbool stddef stdint stdio stdlib string'
-world='arpa/ assert dirent fcntl getopt grp locale malloc net netdb netinet/ poll pwd sched signal strings sys/ syslog termios time unistd'
+world='arpa/ assert dirent fcntl getopt grp locale malloc net netdb netinet/ poll pwd sched signal spawn strings sys/ syslog termios time unistd'
 
 # layers_check TREE: prints the lines that are wrong; exit status 1 if there are any.
 layers_check()
@@ -124,6 +125,10 @@ self_test_line daemon/net/a.c '"daemon/store/writer.h"' 1
 self_test_line client/a.c '"daemon/log.h"' 1
 self_test_line proto/a.c '<sqlite3.h>' 1
 self_test_line daemon/fsck/a.c '"daemon/run/pool.h"' 1
+self_test_line daemon/runner/a.c '"daemon/runner/wire.h"' 0
+self_test_line daemon/runner/a.c '"daemon/store/store.h"' 1
+self_test_line daemon/runner/a.c '<jansson.h>' 1
+self_test_line daemon/run/a.c '"daemon/runner/command.h"' 1
 self_test_line daemon/new/a.c '<sqlite3.h>' 1
 
 if ! layers_check "$top"; then

@@ -9,6 +9,7 @@
 set -euo pipefail
 
 EXPOSURE_MAX=0.6
+RUNNER_EXPOSURE_MAX=1.7 # any program may run in it, with a network
 
 skip() { echo "check-systemd: skipped: $*"; exit 77; }
 step() { printf '# %s\n' "$*"; }
@@ -22,7 +23,7 @@ for tool in make-rootfs check-units run-in-systemd; do
 	[ -x "$lab/$tool" ] || skip "no $tool in $lab (set GATHERD_SYSTEMD_LAB)"
 done
 [ "$(id -u)" = 0 ] || skip 'needs root'
-[ -x "$builddir/gatherd" ] && [ -x "$builddir/gatherctl" ] || skip 'gatherd is not built here'
+[ -x "$builddir/gatherd" ] && [ -x "$builddir/gatherctl" ] && [ -x "$builddir/gatherd-runner" ] || skip 'gatherd is not built here'
 grep -q '^systemdsystemunitdir = no$' "$builddir/Makefile" && skip 'configured without systemd'
 if ldd "$builddir/gatherd" | grep -Eq 'lib(a|t|ub)san'; then
 	skip 'built with sanitizers, which the sandbox of the unit does not let run'
@@ -52,8 +53,9 @@ step 'install'
 step 'the tree to boot'
 "$lab/make-rootfs" -p "$(packages)" "$root"
 
-step 'the unit, without booting'
+step 'the units, without booting'
 "$lab/check-units" -x "$EXPOSURE_MAX" "$root" "$work/dest" gatherd.service
+"$lab/check-units" -x "$RUNNER_EXPOSURE_MAX" "$root" "$work/dest" gatherd-runner.service
 
 step 'a real systemd'
 prefix=$(sed -n 's/^bindir = //p; s/^exec_prefix = //p; s/^prefix = //p' "$builddir/Makefile" |

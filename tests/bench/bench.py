@@ -8,7 +8,7 @@ its limit stands beside the figure, and a mark where it is passed. --quick does 
 each, to see that the bench still works; its figures mean nothing. DIR (default /var/tmp) should be
 on a real disk.
 
-Environment: GATHERD, GATHERCTL, srcdir as for the end-to-end tests; builddir holds the programs.
+Environment: GATHERD, GATHERCTL, GATHERD_RUNNER, srcdir as for the end-to-end tests; builddir holds the programs.
 """
 
 import argparse
@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # pylint: disable=wrong-import-position
 from scale import Scale, cpu  # pylint: disable=wrong-import-position
 
+RUNNER = os.path.abspath(os.environ.get("GATHERD_RUNNER", "./gatherd-runner"))
 PROGRAMS = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "tests" / "bench"
 SIM_JOBS = PROGRAMS.parent / "conformance" / "sim_jobs"
 ASYNCIO = ["/usr/bin/python3", HERE / "rival_asyncio.py"]
@@ -66,6 +67,7 @@ class Sizes:
         self.overdue = 500 if quick else 200000
         self.submits = 300 if quick else 60000
         self.quiet = 0.2 if quick else 5  # seconds without a change
+        self.commands = 100 if quick else 6000
         self.simulated = 100 if quick else 20000
 
 
@@ -265,6 +267,21 @@ class Bench:
         self.table.put(what, "gatherd", deep, True)
         self.table.put(what, "bare C", rate, True)
 
+    def commands(self):
+        """gatherd-runner alone, with spool and output, beside posix_spawn with nothing of both."""
+        count = self.sizes.commands
+        what = "commands (/bin/true) a second, 2 in flight: the runner alone"
+        home = pathlib.Path(tempfile.mkdtemp(prefix="gd-", dir=self.directory))
+        try:
+            socket = home / "runner" / "sock"
+            with self.server([RUNNER, "--state-dir", home], socket, home):
+                words = [PROGRAMS / "runner_speed", socket, 2, count, "/bin/true"]
+                self.table.put(what, "gatherd", float(output(words)), True)
+            bare = float(output([PROGRAMS / "bare_spawn", 2, count]))
+            self.table.put(what, "bare C", bare, True)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
     def simulator(self):
         command = [SIM_JOBS, "speed", 1, self.sizes.simulated]
         self.table.put("random jobs: simulated seconds, a CPU second", "gatherd",
@@ -297,13 +314,13 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
     parser.add_argument("--only", metavar="PART", help="sleeps, tasks, children, durable, submit,"
-                        " restart, burst, subscriber or simulator")
+                        " restart, burst, subscriber, commands or simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
     scale = Scale(bench)
     parts = {part.__name__: part for part in (
         bench.sleeps, bench.tasks, bench.children, bench.durable, scale.submit, scale.restart,
-        scale.burst, scale.subscriber, bench.simulator)}
+        scale.burst, scale.subscriber, bench.commands, bench.simulator)}
     if options.only is not None and options.only not in parts:
         parser.error(f"there is no {options.only}; --only is one of {', '.join(parts)}")
     for name in [options.only] if options.only else parts:

@@ -142,6 +142,22 @@ check 'in words' logged '192\.0\.2\.1:7420 is not a loopback address'
 printf '[gatherd]\n' >"$config"
 systemctl reset-failed "$UNIT"
 
+# --- the runner, a unit of its own ---
+RUNNER=gatherd-runner.service
+runner() { systemctl show -P "$1" "$RUNNER"; }
+check 'the runner starts' systemctl start "$RUNNER"
+pid=$(runner MainPID)
+check 'it is in a group below its unit, so that commands can have theirs beside it' \
+	grep -q "/$RUNNER/runner\$" "/proc/$pid/cgroup"
+check 'the commands do not see the database' \
+	is "$(nsenter -t "$pid" -m ls /var/lib/gatherd 2>/dev/null)" runner
+check 'its socket is for nobody else' is "$(stat -c '%U %a' /var/lib/gatherd/runner/sock)" 'gatherd 600'
+systemctl start "$UNIT"
+systemctl restart "$UNIT"
+check 'it does not end with gatherd' is "$(runner MainPID)/$(runner ActiveState)" "$pid/active"
+check 'the runner stops' systemctl stop "$RUNNER"
+check 'and that was a clean end' is "$(runner Result)/$(runner ExecMainStatus)" success/0
+
 # --- stop ---
 check 'it starts again' systemctl start "$UNIT"
 check 'and knows its jobs' is "$(client result "$id" --json | tr -d ' \n')" '{"forty":40}'

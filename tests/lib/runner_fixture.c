@@ -1,0 +1,470 @@
+#include "tests/lib/runner_fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define PAUSE_MSEC 2
+#define OUTPUT_ROOM (4u << 20)
+
+int64_t now_msec(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* --- the runner --- */
+
+static const char *program(void)
+{
+	const char *path = getenv("GATHERD_RUNNER");
+
+	return path == NULL ? "./gatherd-runner" : path;
+}
+
+static void print_log(struct runner_fixture *f)
+{
+	char  path[128], line[1024];
+	FILE *log;
+
+	(void)snprintf(path, sizeof path, "%s/log", f->dir);
+	log = fopen(path, "re");
+	while (log != NULL && fgets(line, sizeof line, log) != NULL)
+		print_message("# runner: %s", line);
+	if (log != NULL)
+		(void)fclose(log);
+}
+
+static void give_up(struct runner_fixture *f, const char *what)
+{
+	print_log(f);
+	fail_msg("waited in vain for %s", what);
+}
+
+/* A parent may leave anything behind: signals that are ignored or blocked, also those two that glibc
+ * keeps for itself (32 and 33). */
+static void spoil_signals(void)
+{
+	static const unsigned long ignored[8] = { 1 };
+
+	const int      numbers[] = { SIGHUP, SIGPIPE, 32, 33, 64 };
+	const uint64_t blocked = UINT64_MAX;
+
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		(void)syscall(SYS_rt_sigaction, numbers[i], ignored, NULL, sizeof blocked);
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof blocked);
+}
+
+static void launch(struct runner_fixture *f)
+{
+	char log[128];
+
+	(void)snprintf(log, sizeof log, "%s/log", f->dir);
+	f->pid = fork();
+	assert_true(f->pid >= 0);
+	if (f->pid > 0)
+		return;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	spoil_signals();
+	(void)dup2(open(log, O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
+	if (f->cgroup[0] != '\0')
+		(void)execl(program(), "gatherd-runner", "--state-dir", f->dir, "--idle", "0",
+		            "--cgroup", f->cgroup, "--credentials", f->dir, (char *)NULL);
+	else
+		(void)execl(program(), "gatherd-runner", "--state-dir", f->dir, "--idle", "0",
+		            "--credentials", f->dir, (char *)NULL);
+	_exit(127);
+}
+
+void runner_run_again(struct runner_fixture *f)
+{
+	launch(f);
+	runner_connect(f);
+}
+
+static int wait_for_end(struct runner_fixture *f)
+{
+	int status = 0;
+
+	for (int64_t end = now_msec() + RUNNER_PATIENCE_MSEC;;) {
+		pid_t got = waitpid(f->pid, &status, WNOHANG);
+
+		if (got == f->pid)
+			break;
+		if (now_msec() > end)
+			give_up(f, "the end of the runner");
+		(void)poll(NULL, 0, PAUSE_MSEC);
+	}
+	f->pid = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void runner_kill(struct runner_fixture *f)
+{
+	(void)kill(f->pid, SIGKILL);
+	(void)wait_for_end(f);
+	runner_disconnect(f);
+}
+
+int runner_stop(struct runner_fixture *f)
+{
+	(void)kill(f->pid, SIGTERM);
+	return wait_for_end(f);
+}
+
+static bool find_cgroup(struct runner_fixture *f)
+{
+	char  line[1024], mount[128];
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+	bool  is_found = false;
+
+	while (!is_found && mounts != NULL && fgets(line, sizeof line, mounts) != NULL)
+		is_found =
+			strstr(line, " cgroup2 ") != NULL && sscanf(line, "%*s %127s", mount) == 1;
+	if (mounts != NULL)
+		(void)fclose(mounts);
+	if (!is_found)
+		return false;
+	(void)snprintf(f->cgroup, sizeof f->cgroup, "%s/%s", mount, strrchr(f->dir, '/') + 1);
+	if (mkdir(f->cgroup, 0755) == 0)
+		return true;
+	f->cgroup[0] = '\0';
+	return false;
+}
+
+bool runner_fixture_open(struct runner_fixture *f, bool wants_cgroup)
+{
+	*f = (struct runner_fixture){ .dir = "/tmp/gd-run-XXXXXX" };
+	f->state = calloc(RUNNER_STATES_MAX, sizeof *f->state);
+	assert_non_null(f->state);
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->socket, sizeof f->socket, "%s/runner/sock", f->dir);
+	if (wants_cgroup && !find_cgroup(f)) {
+		runner_fixture_close(f);
+		return false;
+	}
+	runner_run_again(f);
+	return true;
+}
+
+static void remove_all(const char *path)
+{
+	DIR           *dir = opendir(path);
+	struct dirent *e;
+	char           inner[512];
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		(void)snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
+		if (unlink(inner) != 0)
+			remove_all(inner);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	(void)rmdir(path);
+}
+
+void runner_fixture_close(struct runner_fixture *f)
+{
+	runner_disconnect(f);
+	if (f->pid > 0) {
+		(void)kill(f->pid, SIGTERM);
+		(void)kill(f->pid, SIGTERM); /* at once */
+		(void)wait_for_end(f);
+	}
+	if (f->cgroup[0] != '\0')
+		remove_all(f->cgroup);
+	remove_all(f->dir);
+	free(f->state);
+	f->state = NULL;
+}
+
+/* --- the daemon's end --- */
+
+struct run_ref runner_ref(uint64_t job)
+{
+	return (struct run_ref){ job, 1, 1 };
+}
+
+static void take(struct runner_fixture *f, const struct run_message *m)
+{
+	uint32_t i = 0;
+
+	if (m->kind == RUN_WELCOME)
+		f->welcome = *m;
+	if (m->kind == RUN_STATE_END)
+		f->has_all = true;
+	if (m->kind == RUN_OUTPUT) {
+		f->output_count++;
+		memcpy(f->told, m->bytes, sizeof f->told);
+	}
+	if (m->kind != RUN_STATE)
+		return;
+	f->ends_told += m->state.phase != RUN_RUNNING;
+	/* The newest are asked for most. */
+	for (i = f->state_count; i > 0 && !run_ref_equal(&f->state[i - 1].ref, &m->state.ref); i--)
+		;
+	if (i == 0) {
+		assert_true(f->state_count < RUNNER_STATES_MAX);
+		i = ++f->state_count;
+	}
+	f->state[i - 1] = m->state;
+}
+
+void runner_pump(struct runner_fixture *f, int msec)
+{
+	struct pollfd      look = { .fd = runner_link_fd(f->link), .events = POLLIN };
+	struct run_message m;
+	struct gd_error    why;
+	enum gd_err        rc;
+
+	rc = runner_link_flush(f->link, &why);
+	if (runner_link_wants_to_write(f->link))
+		look.events |= POLLOUT;
+	if (rc == GD_OK && poll(&look, 1, msec) > 0)
+		rc = runner_link_read(f->link, &why);
+	while (runner_link_next(f->link, &m))
+		take(f, &m);
+	if (rc != GD_OK) {
+		print_log(f);
+		fail_msg("the runner: %s", why.text);
+	}
+}
+
+void runner_connect(struct runner_fixture *f)
+{
+	struct gd_error why;
+	int64_t         end = now_msec() + RUNNER_PATIENCE_MSEC;
+
+	f->state_count = f->ends_told = f->output_count = 0;
+	f->has_all = false;
+	while (runner_link_open(f->socket, &f->link, &why) != GD_OK) {
+		if (now_msec() > end)
+			give_up(f, "the runner's socket");
+		(void)poll(NULL, 0, PAUSE_MSEC);
+	}
+	while (!f->has_all) {
+		if (now_msec() > end)
+			give_up(f, "the state of all");
+		runner_pump(f, 100);
+	}
+}
+
+void runner_disconnect(struct runner_fixture *f)
+{
+	runner_link_close(f->link);
+	f->link = NULL;
+}
+
+struct run_start runner_command(struct runner_fixture *f, uint64_t job, const char *const *argv)
+{
+	static const char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
+	static char              key[128];
+
+	(void)snprintf(key, sizeof key, "%s/%" PRIu64, f->dir, job);
+	return (struct run_start){ .ref = runner_ref(job),
+		                   .key = key,
+		                   .argv = argv,
+		                   .env = env,
+		                   .cwd = f->dir,
+		                   .keep = { RUN_KEEP_DEFAULT, RUN_KEEP_DEFAULT },
+		                   .umask = 077,
+		                   .uid = RUN_ID_NONE,
+		                   .gid = RUN_ID_NONE };
+}
+
+void runner_start(struct runner_fixture *f, const struct run_start *s)
+{
+	struct gd_error why;
+
+	if (runner_link_start(f->link, s, &why) != GD_OK ||
+	    runner_link_flush(f->link, &why) != GD_OK)
+		fail_msg("%s", why.text);
+}
+
+void runner_shell(struct runner_fixture *f, uint64_t job, const char *script)
+{
+	const char *const argv[] = { "sh", "-c", script, NULL };
+	struct run_start  s = runner_command(f, job, argv);
+
+	runner_start(f, &s);
+}
+
+const struct run_state *runner_state(struct runner_fixture *f, uint64_t job)
+{
+	struct run_ref ref = runner_ref(job);
+
+	for (uint32_t i = f->state_count; i > 0; i--) {
+		if (run_ref_equal(&f->state[i - 1].ref, &ref))
+			return &f->state[i - 1];
+	}
+	return NULL;
+}
+
+const struct run_state *runner_wait(struct runner_fixture *f, uint64_t job, enum run_phase phase)
+{
+	int64_t end = now_msec() + RUNNER_PATIENCE_MSEC;
+
+	for (;;) {
+		const struct run_state *s = runner_state(f, job);
+
+		if (s != NULL && (s->phase == phase || s->phase != RUN_RUNNING))
+			return s;
+		if (now_msec() > end)
+			give_up(f, "a command's state");
+		runner_pump(f, 100);
+	}
+}
+
+const struct run_exit *runner_exit(struct runner_fixture *f, uint64_t job)
+{
+	const struct run_state *s = runner_wait(f, job, RUN_EXITED);
+
+	if (s->phase != RUN_EXITED)
+		fail_msg("job %" PRIu64 ": phase %d, stage %s, errno %d", job, (int)s->phase,
+		         run_stage_name(s->stage), (int)s->error);
+	return &s->exit;
+}
+
+void runner_ack(struct runner_fixture *f, uint64_t job)
+{
+	struct run_ref  ref = runner_ref(job);
+	struct gd_error why;
+
+	assert_int_equal(runner_link_ack(f->link, &ref, &why), GD_OK);
+	assert_int_equal(runner_link_flush(f->link, &why), GD_OK);
+}
+
+void runner_terminate(struct runner_fixture *f, uint64_t job, int grace_msec)
+{
+	struct run_ref  ref = runner_ref(job);
+	struct gd_error why;
+
+	assert_int_equal(runner_link_terminate(f->link, &ref, grace_msec * GD_NSEC_PER_MSEC, &why),
+	                 GD_OK);
+	assert_int_equal(runner_link_flush(f->link, &why), GD_OK);
+}
+
+const char *runner_output(struct runner_fixture *f, uint64_t job, enum run_log_which which)
+{
+	static char room[OUTPUT_ROOM + 1];
+
+	char             dir[128];
+	struct run_log   log;
+	struct run_chunk chunk;
+	struct run_ref   ref = runner_ref(job);
+	size_t           bytes = 0;
+	struct gd_error  why;
+
+	(void)snprintf(dir, sizeof dir, "%s/runner", f->dir);
+	assert_int_equal(run_log_open(&log, dir, &ref, which, 0, &why), GD_OK);
+	do {
+		assert_int_equal(
+			run_log_read(&log, room + bytes, OUTPUT_ROOM - bytes, &chunk, &why), GD_OK);
+		bytes += chunk.bytes;
+	} while (chunk.bytes > 0 && bytes < OUTPUT_ROOM);
+	run_log_close(&log);
+	room[bytes] = '\0';
+	return room;
+}
+
+/* --- the machine --- */
+
+static bool is_alive(long pid)
+{
+	char  path[64], text[512], state = 'X';
+	FILE *stat_file;
+
+	(void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+	stat_file = fopen(path, "re");
+	if (stat_file == NULL)
+		return false;
+	if (fgets(text, sizeof text, stat_file) != NULL && strrchr(text, ')') != NULL)
+		(void)sscanf(strrchr(text, ')') + 1, " %c", &state);
+	(void)fclose(stat_file);
+	return state != 'Z' && state != 'X';
+}
+
+bool process_ends(long pid, int msec)
+{
+	for (int64_t end = now_msec() + msec; is_alive(pid);) {
+		if (now_msec() > end)
+			return false;
+		(void)poll(NULL, 0, PAUSE_MSEC);
+	}
+	return true;
+}
+
+long runner_number(struct runner_fixture *f, const char *name)
+{
+	char    path[128], line[64];
+	int64_t end = now_msec() + RUNNER_PATIENCE_MSEC;
+
+	(void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
+	for (;;) {
+		FILE *file = fopen(path, "re");
+		bool  is_whole = file != NULL && fgets(line, sizeof line, file) != NULL &&
+		                strchr(line, '\n') != NULL;
+
+		if (file != NULL)
+			(void)fclose(file);
+		if (is_whole)
+			return strtol(line, NULL, 10);
+		if (now_msec() > end)
+			give_up(f, name);
+		(void)poll(NULL, 0, PAUSE_MSEC);
+	}
+}
+
+uint32_t count_fds(pid_t pid)
+{
+	char           path[64];
+	DIR           *dir;
+	struct dirent *e;
+	uint32_t       count = 0;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((e = readdir(dir)) != NULL)
+		count += e->d_name[0] != '.';
+	(void)closedir(dir);
+	return count;
+}
+
+uint32_t count_children(pid_t pid)
+{
+	char     path[64], line[65536];
+	FILE    *file;
+	uint32_t count = 0;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	file = fopen(path, "re");
+	if (file == NULL || fgets(line, sizeof line, file) == NULL)
+		line[0] = '\0';
+	if (file != NULL)
+		(void)fclose(file);
+	for (const char *at = line; *at != '\0'; at++)
+		count += *at == ' ';
+	return count;
+}
