@@ -33,7 +33,7 @@ static void tell(struct loop *l, const struct word *w)
 
 	if (w->is_release)
 		semaphores_release(t, w->job, w->ticket, w->time);
-	else if (semaphores_acquire(t, w->job, w->ticket, w->name, w->time) != GD_OK)
+	else if (semaphores_acquire(t, w->job, w->ticket, w->name, 0, w->time) != GD_OK)
 		out_of_memory();
 }
 

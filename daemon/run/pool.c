@@ -22,7 +22,7 @@ enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why)
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		return gd_fail(why, GD_NOMEM, "pool: %zu bytes", sizeof *p);
 	if ((rc = clock_open(&clock_of_system, &p->clock, why)) != GD_OK ||
-	    (rc = semaphores_open(permits_grant, p, &p->semaphores, why)) != GD_OK) {
+	    (rc = semaphores_open(1, permits_grant, p, &p->semaphores, why)) != GD_OK) {
 		clock_close(p->clock);
 		free(p);
 		return rc;

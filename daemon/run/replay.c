@@ -93,7 +93,7 @@ static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored
 		loop_step(l, &in);
 		/* Behind the step: what asked for it may come out in the same one. */
 		if (in.kind == ENGINE_GRANT && is_live(l, job))
-			semaphores_hold(l->pool->semaphores, job, in.ticket);
+			semaphores_hold(l->pool->semaphores, job, in.ticket, in.time);
 		value_release(engine_heap(l->engine), in.message);
 	}
 	return GD_OK;

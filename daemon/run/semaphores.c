@@ -1,6 +1,8 @@
 #include "daemon/run/semaphores.h"
 
+#include "daemon/run/claims.h"
 #include "daemon/run/name_tree.h"
+#include "daemon/value/limits.h"
 #include "proto/base/check.h"
 
 #include <errno.h>
@@ -10,39 +12,24 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define CLAIMS_ROOM_MIN 64u
-
 struct semaphore {
-	struct name_node node; /* first */
-	uint32_t         permits;
-	uint32_t         held;
-	uint32_t         waiting;
-	uint32_t         puts_coming; /* begun, not durable yet */
-	uint64_t         serial;      /* of the put that counts */
-	gd_nsec          latest;      /* the highest `time` it was told */
-	struct claim    *first;       /* who waits, in order */
-	struct claim    *last;
-	char             text[]; /* the name, NUL behind it */
-};
-
-struct claim {
-	struct claim     *chain; /* in the table of claims */
-	struct claim     *next;  /* in the line of its semaphore, while it waits */
-	struct claim     *previous;
-	struct semaphore *of;
-	uint64_t          job;
-	gd_nsec           time; /* when it was asked for */
-	uint32_t          ticket;
-	bool              is_held;
+	struct name_node      node; /* first */
+	uint32_t              permits;
+	uint32_t              puts_coming; /* begun, not durable yet */
+	uint64_t              serial;      /* of the put that counts */
+	gd_nsec               latest;      /* the highest `time` it was told */
+	struct claim_line     held;        /* in the order of the grants */
+	struct priority_lines waiting;
+	char                  text[]; /* the name, NUL behind it */
 };
 
 struct semaphores {
 	pthread_mutex_t      lock; /* guards all below */
 	struct name_tree     names;
-	struct claim       **claims;     /* chained hash by job and ticket; owned */
-	uint32_t             claim_room; /* a power of two */
-	uint32_t             claim_count;
-	uint32_t             put_count; /* semaphores that take one of SEMAPHORES_PUT_MAX */
+	struct claims        claims;
+	uint32_t             usual;      /* permits of a name that nobody put */
+	uint32_t             put_count;  /* names that take one of SEMAPHORES_PUT_MAX */
+	uint32_t             held_count; /* of all names */
 	semaphores_grant_fn *grant;
 	void                *ctx;
 	bool                 is_started;
@@ -58,138 +45,11 @@ static void unlock(struct semaphores *t)
 	CHECK(pthread_mutex_unlock(&t->lock) == 0);
 }
 
-/* --- claims by job and ticket --- */
-
-static struct claim **bucket_of(const struct semaphores *t, uint64_t job, uint32_t ticket)
-{
-	/* Both are counted up: Fibonacci hashing spreads them (Knuth vol. 3, 6.4). */
-	uint64_t hash =
-		(job * UINT64_C(0x9e3779b97f4a7c15) + ticket) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &t->claims[(hash >> 32) & (t->claim_room - 1)];
-}
-
-static struct claim *claim_find(const struct semaphores *t, uint64_t job, uint32_t ticket)
-{
-	struct claim *c = *bucket_of(t, job, ticket);
-
-	while (c != NULL && (c->job != job || c->ticket != ticket))
-		c = c->chain;
-	return c;
-}
-
-static void claim_insert(struct semaphores *t, struct claim *c)
-{
-	struct claim **bucket = bucket_of(t, c->job, c->ticket);
-
-	c->chain = *bucket;
-	*bucket = c;
-}
-
-static bool claims_reserve(struct semaphores *t)
-{
-	uint32_t       old_room = t->claim_room;
-	struct claim **old = t->claims;
-	struct claim **at;
-
-	if (t->claim_count < old_room)
-		return true;
-	if ((at = calloc((size_t)old_room * 2, sizeof *at)) == NULL)
-		return false;
-	t->claims = at;
-	t->claim_room = old_room * 2;
-	for (uint32_t i = 0; i < old_room; i++)
-		for (struct claim *c = old[i], *next; c != NULL; c = next) {
-			next = c->chain;
-			claim_insert(t, c);
-		}
-	free(old);
-	return true;
-}
-
-static void claim_free(struct semaphores *t, struct claim *c)
-{
-	struct claim **at = bucket_of(t, c->job, c->ticket);
-
-	while (*at != c)
-		at = &(*at)->chain;
-	*at = c->chain;
-	t->claim_count--;
-	free(c);
-}
-
-/* --- the line of a semaphore --- */
-
-static void line_add(struct semaphore *s, struct claim *c)
-{
-	c->next = NULL;
-	c->previous = s->last;
-	if (s->last != NULL)
-		s->last->next = c;
-	else
-		s->first = c;
-	s->last = c;
-	s->waiting++;
-}
-
-static void line_remove(struct semaphore *s, struct claim *c)
-{
-	if (c->previous != NULL)
-		c->previous->next = c->next;
-	else
-		s->first = c->next;
-	if (c->next != NULL)
-		c->next->previous = c->previous;
-	else
-		s->last = c->previous;
-	s->waiting--;
-}
-
-static void hold(struct semaphore *s, struct claim *c)
-{
-	line_remove(s, c);
-	c->is_held = true;
-	s->held++;
-}
-
-static int by_age(const void *a, const void *b)
-{
-	const struct claim *x = *(struct claim *const *)a, *y = *(struct claim *const *)b;
-
-	if (x->time != y->time)
-		return x->time < y->time ? -1 : 1;
-	if (x->job != y->job)
-		return x->job < y->job ? -1 : 1;
-	return (x->ticket > y->ticket) - (x->ticket < y->ticket);
-}
-
-/* After a restart claims came job by job; who asked first is first again. */
-static bool line_sort(struct semaphore *s)
-{
-	uint32_t       count = 0, waiting = s->waiting;
-	struct claim **all;
-
-	if (waiting < 2)
-		return true;
-	if ((all = malloc(waiting * sizeof *all)) == NULL)
-		return false;
-	for (struct claim *c = s->first; c != NULL; c = c->next)
-		all[count++] = c;
-	CHECK(count == waiting);
-	qsort(all, count, sizeof *all, by_age);
-	s->first = s->last = NULL;
-	s->waiting = 0;
-	for (uint32_t i = 0; i < count; i++)
-		line_add(s, all[i]);
-	free(all);
-	return true;
-}
-
 /* --- semaphores by name --- */
 
-static bool takes_place(const struct semaphore *s)
+static bool takes_place(const struct semaphores *t, const struct semaphore *s)
 {
-	return s->permits != SEMAPHORE_PERMITS_USUAL || s->puts_coming != 0;
+	return s->permits != t->usual || s->puts_coming != 0;
 }
 
 static struct semaphore *find(const struct semaphores *t, struct text name)
@@ -207,7 +67,7 @@ static struct semaphore *find_or_add(struct semaphores *t, struct text name)
 		return s;
 	memcpy(s->text, name.at, name.bytes);
 	s->node.name = (struct text){ s->text, name.bytes };
-	s->permits = SEMAPHORE_PERMITS_USUAL;
+	s->permits = t->usual;
 	s->latest = INT64_MIN;
 	name_tree_add(&t->names, &s->node);
 	return s;
@@ -215,63 +75,104 @@ static struct semaphore *find_or_add(struct semaphores *t, struct text name)
 
 static void drop_if_idle(struct semaphores *t, struct semaphore *s)
 {
-	if (s->held != 0 || s->waiting != 0 || takes_place(s))
+	if (s->held.count != 0 || s->waiting.count != 0 || takes_place(t, s))
 		return;
 	name_tree_remove(&t->names, &s->node);
 	free(s);
 }
 
+static struct semaphore_state state_of(const struct semaphore *s)
+{
+	return (struct semaphore_state){ s->node.name, s->permits, s->held.count,
+		                         s->waiting.count };
+}
+
+static void hold(struct semaphores *t, struct claim *c, gd_nsec since)
+{
+	c->is_held = true;
+	c->since = since;
+	claim_line_add(&c->of->held, c);
+	t->held_count++;
+}
+
+static bool is_free(const struct semaphores *t, const struct semaphore *s)
+{
+	return t->is_started && s->held.count < s->permits;
+}
+
+static void let_in(struct semaphores *t, struct claim *c)
+{
+	hold(t, c, c->of->latest);
+	t->grant(t->ctx, c->job, c->ticket, c->of->latest);
+}
+
 /* Grants what is free to who stands in front. */
 static void serve(struct semaphores *t, struct semaphore *s)
 {
-	while (t->is_started && s->held < s->permits && s->first != NULL) {
-		struct claim *c = s->first;
+	struct claim *c;
 
-		hold(s, c);
-		t->grant(t->ctx, c->job, c->ticket, s->latest);
+	while (is_free(t, s) && (c = priority_lines_first(&s->waiting)) != NULL) {
+		priority_lines_remove(&s->waiting, c);
+		let_in(t, c);
 	}
 }
 
 /* --- asking and giving back --- */
 
-enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
-                               struct text name, gd_nsec time)
+/* Into the line, or past it where a permit is free: nobody waits there. False: no memory. */
+static bool stand_in_line(struct semaphores *t, struct claim *c, gd_nsec time)
 {
-	struct claim     *c = calloc(1, sizeof *c);
-	struct semaphore *s;
+	struct semaphore *s = c->of;
+
+	c->since = time;
+	if (!is_free(t, s) && !priority_lines_add(&s->waiting, c))
+		return false;
+	if (time > s->latest)
+		s->latest = time;
+	if (is_free(t, s))
+		let_in(t, c);
+	return true;
+}
+
+static enum gd_err acquire(struct semaphores *t, uint64_t job, uint32_t ticket, struct text name,
+                           int priority, gd_nsec time)
+{
+	struct claim *c = claims_add(&t->claims, job, ticket);
 
 	if (c == NULL)
 		return GD_NOMEM;
+	c->priority = (int8_t)priority;
+	if ((c->of = find_or_add(t, name)) != NULL && stand_in_line(t, c, time))
+		return GD_OK;
+	if (c->of != NULL)
+		drop_if_idle(t, c->of);
+	claims_remove(&t->claims, c);
+	return GD_NOMEM;
+}
+
+enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
+                               struct text name, int priority, gd_nsec time)
+{
+	enum gd_err rc;
+
+	CHECK(priority >= JOB_PRIORITY_MIN && priority <= JOB_PRIORITY_MAX);
 	lock(t);
-	if (!claims_reserve(t) || (s = find_or_add(t, name)) == NULL) {
-		unlock(t);
-		free(c);
-		return GD_NOMEM;
-	}
-	CHECK(claim_find(t, job, ticket) == NULL);
-	c->job = job;
-	c->ticket = ticket;
-	c->time = time;
-	c->of = s;
-	claim_insert(t, c);
-	t->claim_count++;
-	line_add(s, c);
-	if (time > s->latest)
-		s->latest = time;
-	serve(t, s);
+	rc = acquire(t, job, ticket, name, priority, time);
 	unlock(t);
-	return GD_OK;
+	return rc;
 }
 
 static void give_up(struct semaphores *t, struct claim *c, gd_nsec time)
 {
 	struct semaphore *s = c->of;
 
-	if (c->is_held)
-		s->held--;
-	else
-		line_remove(s, c);
-	claim_free(t, c);
+	if (c->is_held) {
+		claim_line_remove(&s->held, c);
+		t->held_count--;
+	} else {
+		priority_lines_remove(&s->waiting, c);
+	}
+	claims_remove(&t->claims, c);
 	if (time > s->latest)
 		s->latest = time;
 	serve(t, s);
@@ -283,7 +184,7 @@ void semaphores_release(struct semaphores *t, uint64_t job, uint32_t ticket, gd_
 	struct claim *c;
 
 	lock(t);
-	c = claim_find(t, job, ticket);
+	c = claims_find(&t->claims, job, ticket);
 	if (c != NULL)
 		give_up(t, c, time);
 	unlock(t);
@@ -292,8 +193,8 @@ void semaphores_release(struct semaphores *t, uint64_t job, uint32_t ticket, gd_
 void semaphores_forget(struct semaphores *t, uint64_t job, gd_nsec time)
 {
 	lock(t);
-	for (uint32_t i = 0; i < t->claim_room; i++) {
-		for (struct claim *c = t->claims[i], *next; c != NULL; c = next) {
+	for (uint32_t i = 0; i < t->claims.room; i++) {
+		for (struct claim *c = t->claims.at[i], *next; c != NULL; c = next) {
 			next = c->chain;
 			if (c->job == job)
 				give_up(t, c, time);
@@ -313,16 +214,16 @@ enum gd_err semaphores_begin_put(struct semaphores *t, struct text name, uint32_
 	lock(t);
 	s = find(t, name);
 	/* To the usual number is always possible: it is how a place becomes free. */
-	if ((s == NULL || !takes_place(s)) && permits != SEMAPHORE_PERMITS_USUAL &&
+	if ((s == NULL || !takes_place(t, s)) && permits != t->usual &&
 	    t->put_count >= SEMAPHORES_PUT_MAX)
 		rc = gd_fail(why, GD_LIMIT,
-		             "%u semaphores have other than one permit, and no more may; put 1 on "
+		             "%u have other than the usual permits, and no more may; put %u on "
 		             "those that are no longer needed",
-		             SEMAPHORES_PUT_MAX);
+		             SEMAPHORES_PUT_MAX, (unsigned)t->usual);
 	else if ((s = find_or_add(t, name)) == NULL)
 		rc = gd_fail(why, GD_NOMEM, "no memory for a semaphore");
 	if (rc == GD_OK) {
-		if (!takes_place(s))
+		if (!takes_place(t, s))
 			t->put_count++;
 		s->puts_coming++;
 	}
@@ -343,11 +244,13 @@ void semaphores_put(struct semaphores *t, struct text name, uint32_t permits, ui
 		s->serial = serial;
 		s->permits = permits;
 	}
-	if (!takes_place(s))
+	if (!takes_place(t, s))
 		t->put_count--;
 	serve(t, s);
 	if (out != NULL)
-		*out = (struct semaphore_state){ name, s->permits, s->held, s->waiting };
+		*out = state_of(s);
+	if (out != NULL)
+		out->name = name;
 	drop_if_idle(t, s);
 	unlock(t);
 }
@@ -359,26 +262,83 @@ void semaphores_each(struct semaphores *t, struct text after, semaphores_each_fn
 
 	lock(t);
 	while (is_wanted && (node = name_tree_after(&t->names, after)) != NULL) {
-		const struct semaphore *s = (const struct semaphore *)(const void *)node;
+		struct semaphore_state state =
+			state_of((const struct semaphore *)(const void *)node);
 
 		after = node->name;
-		is_wanted = fn(ctx, &(struct semaphore_state){ node->name, s->permits, s->held,
-		                                               s->waiting });
+		is_wanted = fn(ctx, &state);
 	}
+	unlock(t);
+}
+
+/* --- who holds, who waits --- */
+
+static struct semaphore_claim view_of(const struct claim *c)
+{
+	return (struct semaphore_claim){ c->job, c->ticket, c->priority, c->is_held, c->since };
+}
+
+bool semaphores_who(struct semaphores *t, struct text name, semaphores_who_fn *fn, void *ctx)
+{
+	const struct semaphore *s;
+	const struct claim     *c;
+	bool                    is_wanted = true;
+
+	lock(t);
+	s = find(t, name);
+	for (c = s == NULL ? NULL : s->held.first; is_wanted && c != NULL; c = c->next) {
+		struct semaphore_claim view = view_of(c);
+
+		is_wanted = fn(ctx, &view);
+	}
+	for (c = s == NULL ? NULL : priority_lines_first(&s->waiting); is_wanted && c != NULL;
+	     c = priority_lines_next(&s->waiting, c)) {
+		struct semaphore_claim view = view_of(c);
+
+		is_wanted = fn(ctx, &view);
+	}
+	unlock(t);
+	return s != NULL;
+}
+
+bool semaphores_place(struct semaphores *t, uint64_t job, uint32_t ticket,
+                      struct semaphore_place *out)
+{
+	const struct claim *c;
+
+	lock(t);
+	if ((c = claims_find(&t->claims, job, ticket)) != NULL) {
+		*out = (struct semaphore_place){ .claim = view_of(c), .state = state_of(c->of) };
+		out->state.name = (struct text){ 0 }; /* it may go with its last claim */
+		if (!c->is_held)
+			out->before = priority_lines_before(&c->of->waiting, c,
+			                                    SEMAPHORES_BEFORE_MAX, &out->is_more);
+	}
+	unlock(t);
+	return c != NULL;
+}
+
+void semaphores_count(struct semaphores *t, uint32_t *held, uint32_t *waiting)
+{
+	lock(t);
+	*held = t->held_count;
+	*waiting = t->claims.count - t->held_count;
 	unlock(t);
 }
 
 /* --- building it again --- */
 
-void semaphores_hold(struct semaphores *t, uint64_t job, uint32_t ticket)
+void semaphores_hold(struct semaphores *t, uint64_t job, uint32_t ticket, gd_nsec time)
 {
 	struct claim *c;
 
 	lock(t);
 	CHECK(!t->is_started);
-	c = claim_find(t, job, ticket);
-	if (c != NULL && !c->is_held)
-		hold(c->of, c);
+	c = claims_find(&t->claims, job, ticket);
+	if (c != NULL && !c->is_held) {
+		priority_lines_remove(&c->of->waiting, c);
+		hold(t, c, time);
+	}
 	unlock(t);
 }
 
@@ -394,11 +354,12 @@ enum gd_err semaphores_start(struct semaphores *t, struct gd_error *why)
 	for (; node != NULL && rc == GD_OK; node = name_tree_after(&t->names, node->name)) {
 		struct semaphore *s = (struct semaphore *)(void *)node;
 
-		if (line_sort(s))
+		/* Claims came job by job. */
+		if (claim_line_sort(&s->held) && priority_lines_sort(&s->waiting))
 			serve(t, s);
 		else
-			rc = gd_fail(why, GD_NOMEM, "%u who wait for a semaphore",
-			             (unsigned)s->waiting);
+			rc = gd_fail(why, GD_NOMEM, "%u who wait for a permit",
+			             (unsigned)s->waiting.count);
 	}
 	unlock(t);
 	return rc;
@@ -406,12 +367,12 @@ enum gd_err semaphores_start(struct semaphores *t, struct gd_error *why)
 
 /* --- life --- */
 
-enum gd_err semaphores_open(semaphores_grant_fn *grant, void *ctx, struct semaphores **out,
-                            struct gd_error *why)
+enum gd_err semaphores_open(uint32_t usual, semaphores_grant_fn *grant, void *ctx,
+                            struct semaphores **out, struct gd_error *why)
 {
 	struct semaphores *t = calloc(1, sizeof *t);
 
-	if (t == NULL || (t->claims = calloc(CLAIMS_ROOM_MIN, sizeof *t->claims)) == NULL) {
+	if (t == NULL || !claims_init(&t->claims)) {
 		free(t);
 		return gd_fail(why, GD_NOMEM, "no memory for the semaphores");
 	}
@@ -419,12 +380,12 @@ enum gd_err semaphores_open(semaphores_grant_fn *grant, void *ctx, struct semaph
 	    (ssize_t)sizeof t->names.random) {
 		int sys = errno;
 
-		free(t->claims);
+		claims_close(&t->claims);
 		free(t);
 		return gd_fail_sys(why, sys, "semaphores: no random bytes");
 	}
 	t->names.random |= 1; /* any but 0 */
-	t->claim_room = CLAIMS_ROOM_MIN;
+	t->usual = usual;
 	t->grant = grant;
 	t->ctx = ctx;
 	CHECK(pthread_mutex_init(&t->lock, NULL) == 0);
@@ -436,14 +397,12 @@ void semaphores_close(struct semaphores *t)
 {
 	struct name_node *node;
 
-	for (uint32_t i = 0; i < t->claim_room; i++)
-		while (t->claims[i] != NULL)
-			claim_free(t, t->claims[i]);
 	while ((node = t->names.root) != NULL) {
 		name_tree_remove(&t->names, node);
+		priority_lines_close(&((struct semaphore *)(void *)node)->waiting);
 		free(node);
 	}
-	free(t->claims);
+	claims_close(&t->claims);
 	CHECK(pthread_mutex_destroy(&t->lock) == 0);
 	free(t);
 }

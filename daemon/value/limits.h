@@ -23,7 +23,10 @@
 #define RANGE_ELEMENTS_MAX 1048576 /* of a lazy range */
 
 #define TASK_NAME_BYTES_MAX 1000
-#define SEMAPHORE_NAME_BYTES_MAX 200
+#define SEMAPHORE_NAME_BYTES_MAX 200 /* a pool's as well */
+
+#define JOB_PRIORITY_MIN (-10) /* of its commands in their pools; higher goes first */
+#define JOB_PRIORITY_MAX 10
 
 /* One command: see exec. */
 #define EXEC_ARG_BYTES_MAX 131071       /* of one argument or variable; Linux takes no more */

@@ -172,20 +172,20 @@ bool __wrap_inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool
 }
 
 enum gd_err __real_semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
-                                      struct text name, gd_nsec time);
+                                      struct text name, int priority, gd_nsec time);
 enum gd_err __wrap_semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
-                                      struct text name, gd_nsec time);
+                                      struct text name, int priority, gd_nsec time);
 
 /* lets-all-in: everybody has a semaphore of its own. */
 enum gd_err __wrap_semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
-                                      struct text name, gd_nsec time)
+                                      struct text name, int priority, gd_nsec time)
 {
 	char own[64];
 	int  bytes = snprintf(own, sizeof own, "of %llu", (unsigned long long)job);
 
 	if (does("lets-all-in"))
 		name = (struct text){ own, (size_t)bytes };
-	return __real_semaphores_acquire(t, job, ticket, name, time);
+	return __real_semaphores_acquire(t, job, ticket, name, priority, time);
 }
 
 /* --- the connections --- */

@@ -1,4 +1,5 @@
 #include "daemon/run/semaphores.h"
+#include "daemon/value/limits.h"
 #include "tests/lib/fault.h"
 
 #include <setjmp.h>
@@ -28,12 +29,25 @@ static void note(void *ctx, uint64_t job, uint32_t ticket, gd_nsec time)
 	b->time = time;
 }
 
-static int setup_rebuilding(void **state)
+static int setup_with(void **state, uint32_t usual)
 {
 	struct bench *b = calloc(1, sizeof *b);
 
 	*state = b;
-	return b != NULL && semaphores_open(note, b, &b->table, NULL) == GD_OK ? 0 : -1;
+	return b != NULL && semaphores_open(usual, note, b, &b->table, NULL) == GD_OK ? 0 : -1;
+}
+
+static int setup_rebuilding(void **state)
+{
+	return setup_with(state, 1);
+}
+
+static int setup_of_four(void **state)
+{
+	return setup_with(state, 4) == 0 &&
+	                       semaphores_start(((struct bench *)*state)->table, NULL) == GD_OK
+	               ? 0
+	               : -1;
 }
 
 static int setup(void **state)
@@ -58,7 +72,7 @@ static struct text text(const char *name)
 
 static void acquire_at(struct bench *b, uint64_t job, uint32_t ticket, gd_nsec time)
 {
-	assert_int_equal(semaphores_acquire(b->table, job, ticket, text("db"), time), GD_OK);
+	assert_int_equal(semaphores_acquire(b->table, job, ticket, text("db"), 0, time), GD_OK);
 }
 
 static void acquire(struct bench *b, uint64_t job)
@@ -155,7 +169,7 @@ static void given_two_names_then_one_does_not_wait_for_the_other(void **state)
 	struct bench *b = *state;
 
 	acquire(b, 1);
-	assert_int_equal(semaphores_acquire(b->table, 2, 1, text("x"), 0), GD_OK);
+	assert_int_equal(semaphores_acquire(b->table, 2, 1, text("x"), 0, 0), GD_OK);
 
 	assert_granted(b, "1.1 2.1");
 	assert_listed(b, NULL, 9, "db 1 1 0, x 1 1 0");
@@ -225,6 +239,177 @@ static void given_who_gave_back_then_the_next_is_told_when_that_was(void **state
 	semaphores_release(b->table, 2, 1, 99);
 
 	assert_int_equal(b->time, 99);
+}
+
+/* --- priorities --- */
+
+static void acquire_as(struct bench *b, uint64_t job, int priority, gd_nsec time)
+{
+	assert_int_equal(semaphores_acquire(b->table, job, 1, text("db"), priority, time), GD_OK);
+}
+
+static void given_priorities_then_the_higher_goes_first_and_within_one_who_came_first(void **state)
+{
+	struct bench *b = *state;
+
+	acquire_as(b, 1, JOB_PRIORITY_MIN, 0);
+	assert_granted(b, "1.1"); /* nobody else was there */
+	acquire_as(b, 2, 0, 0);
+	acquire_as(b, 3, 5, 0);
+	acquire_as(b, 4, JOB_PRIORITY_MIN, 0);
+	acquire_as(b, 5, 5, 0);
+	acquire_as(b, 6, 0, 0);
+	acquire_as(b, 7, JOB_PRIORITY_MAX, 0);
+
+	(void)put(b, 7);
+
+	assert_granted(b, "7.1 3.1 5.1 2.1 6.1 4.1");
+}
+
+static void given_the_last_of_its_priority_who_waits_no_more_then_the_others_are_not_disturbed(
+	void **state)
+{
+	struct bench *b = *state;
+
+	acquire(b, 1);
+	acquire_as(b, 2, 1, 0);
+	acquire_as(b, 3, 3, 0);
+	acquire_as(b, 4, 2, 0);
+	release(b, 4); /* in the middle */
+	release(b, 3); /* in front */
+	acquire_as(b, 5, 2, 0);
+	assert_granted(b, "1.1");
+
+	(void)put(b, 3);
+
+	assert_granted(b, "5.1 2.1");
+}
+
+static void given_many_permits_as_usual_then_as_many_go_in_and_that_many_need_no_place(void **state)
+{
+	struct bench *b = *state;
+
+	for (uint64_t job = 1; job <= 5; job++)
+		acquire(b, job);
+	assert_granted(b, "1.1 2.1 3.1 4.1");
+	assert_listed(b, NULL, 9, "db 4 4 1");
+	for (uint64_t job = 1; job <= 5; job++)
+		release(b, job);
+	assert_listed(b, NULL, 9, "");
+
+	(void)put(b, 1);
+	assert_listed(b, NULL, 9, "db 1 0 0");
+	(void)put(b, 4);
+	assert_listed(b, NULL, 9, "");
+}
+
+/* --- who holds, who waits --- */
+
+/* "1.1 since 5, 2.1 waits since 6": in the order in which they are told. */
+static bool who_one(void *ctx, const struct semaphore_claim *c)
+{
+	struct listing *l = ctx;
+	size_t          used = strlen(l->text);
+
+	(void)snprintf(l->text + used, sizeof l->text - used, "%s%" PRIu64 ".%u %s %" PRId64 " %d",
+	               used == 0 ? "" : ", ", c->job, (unsigned)c->ticket,
+	               c->is_held ? "since" : "waits since", c->since, c->priority);
+	return --l->left > 0;
+}
+
+static void assert_who(struct bench *b, uint32_t limit, const char *wanted)
+{
+	struct listing l = { .left = limit };
+
+	assert_int_equal(semaphores_who(b->table, text("db"), who_one, &l), wanted[0] != '\0');
+	assert_string_equal(l.text, wanted);
+}
+
+static void given_holders_and_a_line_then_both_are_told_in_order(void **state)
+{
+	struct bench *b = *state;
+
+	assert_who(b, 9, "");
+	(void)put(b, 2);
+	acquire_as(b, 1, 0, 10);
+	acquire_as(b, 2, 7, 20);
+	acquire_as(b, 3, 0, 30);
+	acquire_as(b, 4, 1, 40);
+
+	assert_who(b, 9,
+	           "1.1 since 10 0, 2.1 since 20 7, 4.1 waits since 40 1, "
+	           "3.1 waits since 30 0");
+	assert_who(b, 2, "1.1 since 10 0, 2.1 since 20 7");
+	assert_who(b, 3, "1.1 since 10 0, 2.1 since 20 7, 4.1 waits since 40 1");
+
+	semaphores_release(b->table, 1, 1, 50);
+	assert_who(b, 9, "2.1 since 20 7, 4.1 since 50 1, 3.1 waits since 30 0");
+}
+
+static void given_a_claim_then_its_place_is_how_many_go_before_it(void **state)
+{
+	struct bench          *b = *state;
+	struct semaphore_place place;
+
+	acquire_as(b, 1, 0, 10);
+	acquire_as(b, 2, 0, 20);
+	acquire_as(b, 3, 0, 30);
+	acquire_as(b, 4, 9, 40);
+	acquire_as(b, 5, -9, 50);
+
+	assert_true(semaphores_place(b->table, 3, 1, &place));
+	assert_false(place.claim.is_held);
+	assert_int_equal(place.claim.since, 30);
+	assert_int_equal(place.before, 2); /* 4 and 2 */
+	assert_int_equal(place.state.permits, 1);
+	assert_int_equal(place.state.held, 1);
+	assert_int_equal(place.state.waiting, 4);
+	assert_true(semaphores_place(b->table, 5, 1, &place));
+	assert_int_equal(place.before, 3);
+	assert_false(place.is_more);
+	assert_true(semaphores_place(b->table, 1, 1, &place));
+	assert_true(place.claim.is_held);
+	assert_int_equal(place.before, 0);
+	assert_false(semaphores_place(b->table, 1, 2, &place));
+}
+
+static void given_a_very_long_line_then_it_is_not_counted_to_the_end(void **state)
+{
+	struct bench          *b = *state;
+	struct semaphore_place place;
+
+	(void)put(b, 0);
+	for (uint64_t job = 1; job <= SEMAPHORES_BEFORE_MAX + 2; job++)
+		acquire(b, job);
+	acquire_as(b, 99999, 1, 0);
+
+	assert_true(semaphores_place(b->table, SEMAPHORES_BEFORE_MAX + 1, 1, &place));
+	assert_int_equal(place.before, SEMAPHORES_BEFORE_MAX + 1);
+	assert_false(place.is_more);
+	assert_true(semaphores_place(b->table, SEMAPHORES_BEFORE_MAX + 2, 1, &place));
+	assert_int_equal(place.before, SEMAPHORES_BEFORE_MAX + 1);
+	assert_true(place.is_more);
+}
+
+static void given_claims_of_several_names_then_all_of_them_are_counted(void **state)
+{
+	struct bench *b = *state;
+	uint32_t      held, waiting;
+
+	acquire(b, 1);
+	acquire(b, 2);
+	acquire(b, 3);
+	assert_int_equal(semaphores_acquire(b->table, 2, 2, text("x"), 0, 0), GD_OK);
+
+	semaphores_count(b->table, &held, &waiting);
+	assert_int_equal(held, 2);
+	assert_int_equal(waiting, 2);
+
+	semaphores_forget(b->table, 1, 0);
+	semaphores_forget(b->table, 2, 0);
+	semaphores_count(b->table, &held, &waiting);
+	assert_int_equal(held, 1);
+	assert_int_equal(waiting, 0);
 }
 
 /* --- permits --- */
@@ -344,9 +529,9 @@ static void given_several_names_then_they_are_listed_in_order_from_any_place(voi
 {
 	struct bench *b = *state;
 
-	assert_int_equal(semaphores_acquire(b->table, 1, 1, text("b"), 0), GD_OK);
-	assert_int_equal(semaphores_acquire(b->table, 2, 1, text("a"), 0), GD_OK);
-	assert_int_equal(semaphores_acquire(b->table, 3, 1, text("c"), 0), GD_OK);
+	assert_int_equal(semaphores_acquire(b->table, 1, 1, text("b"), 0, 0), GD_OK);
+	assert_int_equal(semaphores_acquire(b->table, 2, 1, text("a"), 0, 0), GD_OK);
+	assert_int_equal(semaphores_acquire(b->table, 3, 1, text("c"), 0, 0), GD_OK);
 
 	assert_listed(b, NULL, 2, "a 1 1 0, b 1 1 0");
 	assert_listed(b, "b", 2, "c 1 1 0");
@@ -363,7 +548,7 @@ static void given_a_restart_then_who_held_holds_and_who_asked_first_is_first(voi
 	acquire_at(b, 2, 1, 30);
 	acquire_at(b, 3, 1, 20);
 	acquire_at(b, 5, 1, 10);
-	semaphores_hold(b->table, 5, 1);
+	semaphores_hold(b->table, 5, 1, 12);
 	acquire_at(b, 7, 2, 20);
 	acquire_at(b, 7, 1, 20);
 	assert_granted(b, "");
@@ -400,7 +585,7 @@ static void given_a_grant_whose_permit_came_back_then_it_holds_nothing(void **st
 
 	acquire_at(b, 1, 1, 5);
 	semaphores_release(b->table, 1, 1, 6);
-	semaphores_hold(b->table, 1, 1);
+	semaphores_hold(b->table, 1, 1, 5);
 	acquire_at(b, 2, 1, 6);
 
 	assert_int_equal(semaphores_start(b->table, NULL), GD_OK);
@@ -416,7 +601,7 @@ static void given_more_holders_than_permits_then_all_of_them_hold(void **state)
 	(void)put(b, 1);
 	for (uint64_t job = 1; job <= 3; job++) {
 		acquire(b, job);
-		semaphores_hold(b->table, job, 1);
+		semaphores_hold(b->table, job, 1, 0);
 	}
 	acquire(b, 4);
 
@@ -428,6 +613,27 @@ static void given_more_holders_than_permits_then_all_of_them_hold(void **state)
 	assert_granted(b, "");
 	release(b, 3);
 	assert_granted(b, "4.1");
+}
+
+static void given_a_restart_then_each_priority_is_in_the_order_of_asking_again(void **state)
+{
+	struct bench *b = *state;
+
+	(void)put(b, 2);
+	acquire_as(b, 1, 0, 30);
+	acquire_as(b, 2, 4, 25);
+	acquire_as(b, 3, 0, 20);
+	acquire_as(b, 4, 4, 15);
+	acquire_as(b, 5, 0, 10);
+	semaphores_hold(b->table, 5, 1, 18);
+	acquire_as(b, 6, 4, 5);
+	semaphores_hold(b->table, 6, 1, 6);
+
+	assert_int_equal(semaphores_start(b->table, NULL), GD_OK);
+
+	assert_who(b, 9,
+	           "6.1 since 6 4, 5.1 since 18 0, 4.1 waits since 15 4, 2.1 waits since 25 4, "
+	           "3.1 waits since 20 0, 1.1 waits since 30 0");
 }
 
 /* --- without memory --- */
@@ -443,7 +649,7 @@ static void given_no_memory_then_an_asking_is_refused_and_nothing_has_changed(vo
 	acquire(b, 1);
 	for (;; failures++) {
 		fault_arm(failures);
-		rc = semaphores_acquire(b->table, 2, 1, text("x"), 0);
+		rc = semaphores_acquire(b->table, 2, 1, text("x"), 0, 0);
 		if (!fault_disarm())
 			break;
 		assert_int_equal(rc, GD_NOMEM);
@@ -452,6 +658,30 @@ static void given_no_memory_then_an_asking_is_refused_and_nothing_has_changed(vo
 
 	assert_int_equal(rc, GD_OK);
 	assert_int_equal(failures, 2); /* the claim, the semaphore */
+	assert_granted(b, "1.1 2.1");
+}
+
+static void given_no_memory_for_a_line_then_nobody_stands_in_it(void **state)
+{
+	struct bench *b = *state;
+	size_t        failures = 0;
+	enum gd_err   rc;
+
+	if (!fault_is_possible())
+		skip();
+	acquire(b, 1);
+	for (;; failures++) {
+		fault_arm(failures);
+		rc = semaphores_acquire(b->table, 2, 1, text("db"), 3, 0);
+		if (!fault_disarm())
+			break;
+		assert_int_equal(rc, GD_NOMEM);
+		assert_listed(b, NULL, 9, "db 1 1 0");
+	}
+
+	assert_int_equal(rc, GD_OK);
+	assert_int_equal(failures, 2); /* the claim, the line */
+	release(b, 1);
 	assert_granted(b, "1.1 2.1");
 }
 
@@ -468,6 +698,17 @@ int main(void)
 		TABLE_TEST(given_an_unknown_claim_when_released_then_nothing_happens),
 		TABLE_TEST(given_thousands_of_claims_then_each_is_found),
 		TABLE_TEST(given_who_gave_back_then_the_next_is_told_when_that_was),
+		TABLE_TEST(
+			given_priorities_then_the_higher_goes_first_and_within_one_who_came_first),
+		TABLE_TEST(
+			given_the_last_of_its_priority_who_waits_no_more_then_the_others_are_not_disturbed),
+		cmocka_unit_test_setup_teardown(
+			given_many_permits_as_usual_then_as_many_go_in_and_that_many_need_no_place,
+			setup_of_four, teardown),
+		TABLE_TEST(given_holders_and_a_line_then_both_are_told_in_order),
+		TABLE_TEST(given_a_claim_then_its_place_is_how_many_go_before_it),
+		TABLE_TEST(given_a_very_long_line_then_it_is_not_counted_to_the_end),
+		TABLE_TEST(given_claims_of_several_names_then_all_of_them_are_counted),
 		TABLE_TEST(given_more_permits_then_the_first_in_line_go_in_at_once),
 		TABLE_TEST(given_fewer_permits_than_are_held_then_they_hold_as_permits_come_back),
 		TABLE_TEST(given_no_permits_then_everybody_waits_until_there_are_some),
@@ -481,7 +722,9 @@ int main(void)
 		RESTART_TEST(given_a_grant_that_was_not_journaled_then_it_is_decided_again),
 		RESTART_TEST(given_a_grant_whose_permit_came_back_then_it_holds_nothing),
 		RESTART_TEST(given_more_holders_than_permits_then_all_of_them_hold),
+		RESTART_TEST(given_a_restart_then_each_priority_is_in_the_order_of_asking_again),
 		TABLE_TEST(given_no_memory_then_an_asking_is_refused_and_nothing_has_changed),
+		TABLE_TEST(given_no_memory_for_a_line_then_nobody_stands_in_it),
 	};
 
 	return cmocka_run_group_tests_name("semaphores", tests, NULL, NULL);
