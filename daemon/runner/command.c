@@ -321,6 +321,7 @@ void command_reaped(struct command *c, int status, const struct rusage *usage)
 		                .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 		                .has_core = WIFSIGNALED(status) && WCOREDUMP(status),
 		                .ended = clock_read(CLOCK_REALTIME),
+		                .ended_boot = now,
 		                .took = now - c->born,
 		                .user = nsec_of(usage->ru_utime),
 		                .system = nsec_of(usage->ru_stime),

@@ -47,8 +47,10 @@ static void take(void *ctx, const struct spool_record *record)
 	case SPOOL_ENDED:
 		if (c != NULL)
 			command_free(c);
-		if (command_restore(in->r, record) == NULL)
+		if ((c = command_restore(in->r, record)) == NULL)
 			in->no_memory = true;
+		else if (!in->is_this_boot)
+			c->state.exit.ended_boot = 0; /* that clock began anew */
 		return;
 	case SPOOL_FORGOT:
 		if (c != NULL)

@@ -116,9 +116,10 @@ struct run_exit {
 	int32_t  signal; /* 0: ended by itself */
 	bool     has_core;
 	gd_nsec  ended;
-	gd_nsec  took;               /* CLOCK_BOOTTIME */
-	gd_nsec  user, system;       /* CPU, with the children it waited for */
-	uint64_t peak_bytes;         /* resident, of the largest of them */
+	gd_nsec  ended_boot;   /* the same on CLOCK_BOOTTIME; 0: the host was restarted since */
+	gd_nsec  took;         /* CLOCK_BOOTTIME */
+	gd_nsec  user, system; /* CPU, with the children it waited for */
+	uint64_t peak_bytes;   /* resident, of the largest of them */
 	uint64_t bytes[RUN_STREAMS]; /* written, exactly */
 	uint64_t kept[RUN_STREAMS];  /* how many of the last ones can be read; less: truncated */
 	/* Something else still held stdout or stderr RUN_DRAIN after the end; not waited for. */

@@ -152,6 +152,7 @@ static void wire_exit(struct wire *w, struct run_exit *e)
 	wire_i32(w, &e->signal);
 	wire_bool(w, &e->has_core);
 	wire_nsec(w, &e->ended);
+	wire_nsec(w, &e->ended_boot);
 	wire_nsec(w, &e->took);
 	wire_nsec(w, &e->user);
 	wire_nsec(w, &e->system);

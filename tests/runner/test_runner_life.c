@@ -220,30 +220,35 @@ static void what_ran_when_the_runner_was_killed_is_ended_and_lost(void **state)
 	assert_string_equal(runner_output(f, 1, RUN_LOG_BOTH), "kept\n");
 }
 
+static gd_nsec boottime(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	return (gd_nsec)t.tv_sec * GD_NSEC_PER_SEC + t.tv_nsec;
+}
+
 static void take_nothing(void *ctx, const struct spool_record *record)
 {
 	(void)ctx;
 	(void)record;
 }
 
-/* A spool as a killed runner leaves it: on a host with this boot id, process `pid` was started, and
- * was there at `born` of CLOCK_BOOTTIME. */
-static void leave_spool(struct runner_fixture *f, const char *boot_id, pid_t pid, gd_nsec born)
+/* A spool as a runner that is gone leaves it: on a host with this boot id it wrote this record. */
+static void leave_spool(struct runner_fixture *f, const char *boot_id,
+                        const struct spool_record *record)
 {
 	const struct spool_record open_record = { .kind = SPOOL_OPEN, .boot_id = boot_id };
-	struct spool_record       started = { .kind = SPOOL_STARTED, .key = "nobody has it" };
 	char                      dir[128];
 	uint64_t                  cut;
 	struct spool              spool;
 	int                       dir_fd;
 
-	started.state = (struct run_state){ .ref = { 1, 1, 1 }, .phase = RUN_RUNNING, .pid = pid };
-	started.born = born;
 	(void)snprintf(dir, sizeof dir, "%s/runner", f->dir);
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(spool_open(&spool, dir_fd, take_nothing, NULL, &cut, NULL), GD_OK);
 	assert_int_equal(spool_put(&spool, &open_record), 0);
-	assert_int_equal(spool_put(&spool, &started), 0);
+	assert_int_equal(spool_put(&spool, record), 0);
 	spool_close(&spool);
 	(void)close(dir_fd);
 }
@@ -251,9 +256,9 @@ static void leave_spool(struct runner_fixture *f, const char *boot_id, pid_t pid
 /* What comes of a process of ours when a runner starts that has it in its spool like this. */
 static bool survives(struct runner_fixture *f, const char *boot_id, gd_nsec born_before_now)
 {
-	struct timespec now;
-	pid_t           child = fork();
-	bool            is_alive;
+	struct spool_record started = { .kind = SPOOL_STARTED, .key = "nobody has it" };
+	pid_t               child = fork();
+	bool                is_alive;
 
 	if (child == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -261,10 +266,11 @@ static bool survives(struct runner_fixture *f, const char *boot_id, gd_nsec born
 			(void)pause();
 	}
 	(void)poll(NULL, 0, 30); /* more than the 10 ms of which /proc knows */
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	started.state =
+		(struct run_state){ .ref = { 1, 1, 1 }, .phase = RUN_RUNNING, .pid = child };
+	started.born = boottime() - born_before_now;
 	runner_kill(f);
-	leave_spool(f, boot_id, child,
-	            (gd_nsec)now.tv_sec * GD_NSEC_PER_SEC + now.tv_nsec - born_before_now);
+	leave_spool(f, boot_id, &started);
 	runner_run_again(f);
 	assert_int_equal(runner_state(f, 1)->phase, RUN_LOST);
 	is_alive = waitpid(child, NULL, WNOHANG) == 0;
@@ -291,6 +297,39 @@ static void another_process_with_the_same_pid_is_left_alone(void **state)
 static void after_a_reboot_no_process_is_looked_for(void **state)
 {
 	assert_true(survives(*state, "00000000-0000-0000-0000-000000000000", 0));
+}
+
+static void the_time_of_an_end_counts_from_the_start_of_the_host(void **state)
+{
+	struct runner_fixture *f = *state;
+	gd_nsec                before = boottime(), ended;
+
+	runner_shell(f, 1, "exit 0");
+	ended = runner_exit(f, 1)->ended_boot;
+	assert_in_range(ended, before, boottime());
+	runner_kill(f);
+	runner_run_again(f);
+
+	assert_int_equal(runner_exit(f, 1)->ended_boot, ended);
+}
+
+/* That clock began anew with the host, so it says nothing of an end before that. */
+static void an_end_before_the_host_started_has_no_time_on_its_clock(void **state)
+{
+	struct runner_fixture *f = *state;
+	struct spool_record    end = { .kind = SPOOL_ENDED };
+
+	end.state = (struct run_state){ .ref = { 1, 1, 1 }, .phase = RUN_EXITED, .started = 5 };
+	end.state.exit = (struct run_exit){ .code = 19, .ended = 6, .ended_boot = 7 };
+	runner_kill(f);
+	leave_spool(f, "00000000-0000-0000-0000-000000000000", &end);
+	for (int i = 0; i < 2; i++) {
+		runner_run_again(f);
+		assert_int_equal(runner_exit(f, 1)->code, 19);
+		assert_int_equal(runner_exit(f, 1)->ended, 6);
+		assert_int_equal(runner_exit(f, 1)->ended_boot, 0);
+		runner_kill(f);
+	}
 }
 
 static void the_same_ref_is_not_started_again_by_the_next_runner(void **state)
@@ -635,6 +674,8 @@ int main(void)
 		CASE(a_survivor_is_known_by_its_pid_and_when_it_was_there),
 		CASE(another_process_with_the_same_pid_is_left_alone),
 		CASE(after_a_reboot_no_process_is_looked_for),
+		CASE(the_time_of_an_end_counts_from_the_start_of_the_host),
+		CASE(an_end_before_the_host_started_has_no_time_on_its_clock),
 		CASE(the_same_ref_is_not_started_again_by_the_next_runner),
 		CASE(another_runner_has_another_instance),
 		CASE(a_runner_that_is_stopped_ends_its_commands_as_lost),

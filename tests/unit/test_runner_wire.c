@@ -49,6 +49,7 @@ static struct run_message exit_message(void)
 		                          .signal = 11,
 		                          .has_core = true,
 		                          .ended = 1,
+		                          .ended_boot = 8,
 		                          .took = 2,
 		                          .user = 3,
 		                          .system = 4,
@@ -133,6 +134,8 @@ static void an_exit_comes_as_it_was_sent(void **state)
 	assert_int_equal(m.state.exit.code, -1);
 	assert_int_equal(m.state.exit.signal, 11);
 	assert_true(m.state.exit.has_core);
+	assert_int_equal(m.state.exit.ended, 1);
+	assert_int_equal(m.state.exit.ended_boot, 8);
 	assert_int_equal(m.state.exit.system, 4);
 	assert_int_equal(m.state.exit.bytes[1], 70);
 	assert_int_equal(m.state.exit.kept[1], 7);
