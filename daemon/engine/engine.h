@@ -26,7 +26,7 @@
  *	[MORE, for each LINES taken]   <------->  [LINES: one for EXEC, then one for each MORE]
  *	[STOP, perhaps then KILL]      ------->   TERM, after the grace KILL; or KILL
  *	                               <-------   EXITED, once, when nothing of it is left
- *	RECALL, in place of all that, before BEGIN
+ *	RECALL, in place of all that, before BEGIN, and for one that is held
  *
  * EXEC's `data` is {argv: [text], grace: seconds} and, where they are given, stdin (text, or
  * {base64}), env, cwd, pool, stdout "DEVNULL", stderr "DEVNULL" or "STDOUT", yield "lines",
@@ -89,6 +89,7 @@ struct engine_in {
 	struct value        message;  /* CANCEL, EXITED, LINES, RESUME: copied */
 	uint32_t            ticket;   /* GRANT, and all of a command */
 	uint32_t            attempt;  /* all of a command */
+	uint64_t            mark; /* BEGIN, LINES: the outside's own, journaled; not looked at */
 };
 
 enum engine_out_kind {
@@ -106,7 +107,7 @@ enum engine_out_kind {
 	                  * and feed it; no timer of the engine fires until then */
 	ENGINE_EXEC, /* data: what to run, see above. `ticket` wants attempt `attempt` of it to begin,
 	              * in its turn */
-	ENGINE_RECALL, /* `ticket`, which has not begun, is wanted no more */
+	ENGINE_RECALL, /* `ticket`, which has not begun or is held, is wanted no more */
 	ENGINE_STOP,   /* `ticket`, which has begun, shall end, with its grace */
 	ENGINE_KILL,   /* the same at once; behind a STOP */
 	ENGINE_MORE    /* `ticket` has taken the lines that it was given */
@@ -162,6 +163,10 @@ bool                     engine_next_due(const struct engine *e, gd_nsec *due);
 
 /* Values for inputs (arguments, messages) are made on this heap. */
 struct value_heap *engine_heap(struct engine *e);
+
+/* What the command under this ticket of a job is to do, see EXEC above; borrowed, good until the next
+ * step. VALUE_NONE: there is no such command (any more). */
+struct value engine_request(const struct engine *e, uint64_t job, uint32_t ticket);
 
 /* Bytes of a command as a value: text where they are UTF-8 without NUL, else {base64: text}. With
  * `is_tail` the head was cut off, perhaps inside a character: what is left of that is dropped.

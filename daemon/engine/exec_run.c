@@ -162,6 +162,7 @@ bool exec_stop(struct engine *e, struct exec_run *x)
 	disarm(e, x);
 	switch (state_of(x)) {
 	case EXEC_WAITING:
+	case EXEC_HELD:
 		put(e, x, ENGINE_RECALL, VALUE_NONE);
 		end(e, x);
 		return false;
@@ -170,9 +171,6 @@ bool exec_stop(struct engine *e, struct exec_run *x)
 		return true;
 	case EXEC_STOPPING:
 		return true;
-	case EXEC_HELD:
-		end(e, x);
-		return false;
 	case EXEC_ENDED:
 		return false;
 	}
@@ -343,4 +341,14 @@ void exec_take(struct engine *e, struct job *j, const struct engine_in *in)
 		break;
 	}
 	CHECK_NEVER("exec_take: not of a command");
+}
+
+/* --- looking --- */
+
+struct value engine_request(const struct engine *e, uint64_t job, uint32_t ticket)
+{
+	const struct job *j = job_find(e, job);
+	struct claim     *c = j == NULL ? NULL : claim_find(j, VALUE_T_EXEC, ticket);
+
+	return c == NULL ? VALUE_NONE : exec_of(c)->request;
 }

@@ -9,8 +9,8 @@
  *	version u8 | kind u8 | time i64 | rest
  *
  * and the rest is nothing (NOW), the ticket u32 (GRANT), a message (CANCEL: null or text), or what
- * belongs to a command: ticket u32 | attempt u32 | message, but for BEGIN. A message is a value: see
- * journal_value.c.
+ * belongs to a command: ticket u32 | attempt u32 | mark u64 (BEGIN, LINES) | message (but for BEGIN).
+ * A message is a value: see journal_value.c.
  */
 #define JOURNAL_VERSION 1
 
@@ -37,6 +37,8 @@ static void add_command(struct buf *b, enum journal_kind kind, const struct engi
 	add_head(b, kind, in->time);
 	journal_add_number(b, in->ticket, 4);
 	journal_add_number(b, in->attempt, 4);
+	if (kind == JOURNAL_BEGIN || kind == JOURNAL_LINES)
+		journal_add_number(b, in->mark, 8);
 	if (kind != JOURNAL_BEGIN)
 		journal_add_value(b, in->message);
 }
@@ -98,6 +100,8 @@ static void get_command(struct value_heap *h, struct journal_cursor *c, enum eng
 	in->kind = kind;
 	in->ticket = (uint32_t)journal_get_number(c, 4);
 	in->attempt = (uint32_t)journal_get_number(c, 4);
+	if (kind == ENGINE_BEGIN || kind == ENGINE_LINES)
+		in->mark = journal_get_number(c, 8);
 	if (kind != ENGINE_BEGIN)
 		in->message = journal_get_value(h, c);
 }

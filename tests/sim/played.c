@@ -122,7 +122,7 @@ void played_note_out(struct played *p, const struct engine_out *o)
 		assert_true(c->stopped != PLAYED_NEVER && c->killed == PLAYED_NEVER);
 		c->killed = o->time;
 	} else if (o->kind == ENGINE_RECALL) {
-		assert_true(c->begun == PLAYED_NEVER);
+		assert_true(c->begun == PLAYED_NEVER || c->held != PLAYED_NEVER);
 		remove_command(p, c);
 	} else {
 		assert_true(c->stopped == PLAYED_NEVER);

@@ -23,7 +23,6 @@ struct sim *sim_open(void)
 	struct gd_error why;
 
 	assert_non_null(s);
-	load_takes_later = true; /* commands are played */
 	assert_int_equal(engine_open(&s->engine, &why), GD_OK);
 	s->now = s->start = SIM_EPOCH;
 	take_step(s, (struct gd_wall_step){ 0, 0 });

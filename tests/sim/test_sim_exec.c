@@ -214,6 +214,7 @@ static void given_a_cancel_while_it_is_held_then_at_once(void **state)
 	              2 * GD_NSEC_PER_SEC, 0,
 	              "[     0ms] job 1 exec 1@1 [\"gone\",\"1\"]\n"
 	              "[     0ms] job 1 task.started \n"
+	              "[  2000ms] job 1 recall 1@1\n"
 	              "[  2000ms] job 1 task.failed  {\"type\":\"CancelledError\",\"message\":"
 	              "\"enough\",\"path\":\"\"}\n"
 	              "[  2000ms] job 1 job.cancelled {\"type\":\"CancelledError\",\"message\":"

@@ -225,8 +225,13 @@ static void given_an_end_of_a_command_when_decoded_then_it_is_the_same(void **st
 static void given_a_beginning_when_encoded_then_the_bytes_are_those_of_version_1(void **state)
 {
 	struct bench       *b = *state;
-	struct engine_in    in = { .kind = ENGINE_BEGIN, .time = 1, .ticket = 2, .attempt = 3 };
-	const unsigned char wanted[] = { 1, 4, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0 };
+	struct engine_in    in = { .kind = ENGINE_BEGIN,
+		                   .time = 1,
+		                   .ticket = 2,
+		                   .attempt = 3,
+		                   .mark = 0x0807060504030201 };
+	const unsigned char wanted[] = { 1, 4, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0,
+		                         0, 3, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8 };
 
 	journal_encode(&b->bytes, &in);
 
@@ -235,6 +240,7 @@ static void given_a_beginning_when_encoded_then_the_bytes_are_those_of_version_1
 	assert_int_equal(decode(b, wanted, sizeof wanted), GD_OK);
 	assert_int_equal(b->out.kind, ENGINE_BEGIN);
 	assert_int_equal(b->out.attempt, 3);
+	assert_int_equal(b->out.mark, in.mark);
 }
 
 static void given_an_end_when_encoded_then_the_bytes_are_those_of_version_1(void **state)
