@@ -107,6 +107,7 @@ struct run_start {
 	/* Nothing is dropped: the command is held up once `keep` bytes were not yet taken (run_taken).
 	 * Otherwise it never waits for a reader, and the oldest bytes go. */
 	bool     is_paced;
+	bool     merges_error; /* stderr goes where stdout goes */
 	bool     tells_output; /* RUN_OUTPUT while it runs; can be changed later */
 	bool     has_nul;      /* set by the decoder: some text was not one C string */
 };

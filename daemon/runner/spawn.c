@@ -106,12 +106,14 @@ static bool leave_table(void)
 	return syscall(SYS_close_range, FIRST_SLOT + 3, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0;
 }
 
-static bool place_stdio(void)
+static bool place_stdio(const struct run_start *start)
 {
 	for (int i = 0; i < 3; i++) {
 		if (dup2(FIRST_SLOT + i, i) < 0)
 			return false;
 	}
+	if (start->merges_error && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+		return false;
 	return syscall(SYS_close_range, FIRST_SLOT, UINT_MAX, 0) == 0;
 }
 
@@ -249,7 +251,8 @@ static bool become(struct child *c)
 		return false;
 	errno = s->cgroup == NULL ? 0 : cgroup_join(s->cgroup);
 	if (!try_stage(c, RUN_STAGE_CGROUP, errno == 0) ||
-	    !try_stage(c, RUN_STAGE_SESSION, leave_table() && setsid() >= 0 && place_stdio()) ||
+	    !try_stage(c, RUN_STAGE_SESSION,
+	               leave_table() && setsid() >= 0 && place_stdio(start)) ||
 	    !try_stage(c, RUN_STAGE_RLIMIT, set_limits(start)) ||
 	    !try_stage(c, RUN_STAGE_NICE, change_priority(start->nice)) ||
 	    !try_stage(c, RUN_STAGE_USER, become_user(start)) ||

@@ -256,6 +256,7 @@ static bool wire_start(struct wire *w, struct run_start *s, void *owned[4])
 	wire_u32(w, &s->uid);
 	wire_u32(w, &s->gid);
 	wire_bool(w, &s->is_paced);
+	wire_bool(w, &s->merges_error);
 	wire_bool(w, &s->tells_output);
 	w->is_bad = w->is_bad || strlen(s->key) > RUN_KEY_BYTES_MAX || s->key[0] == '\0';
 	s->has_nul = w->has_nul;

@@ -34,7 +34,8 @@ static struct run_message start_message(void)
 		                      .nice = -6,
 		                      .uid = 7,
 		                      .gid = RUN_ID_NONE,
-		                      .is_paced = true };
+		                      .is_paced = true,
+		                      .merges_error = true };
 	return m;
 }
 
@@ -99,6 +100,7 @@ static void a_start_comes_as_it_was_sent(void **state)
 	assert_int_equal(s->uid, 7);
 	assert_int_equal(s->gid, RUN_ID_NONE);
 	assert_true(s->is_paced);
+	assert_true(s->merges_error);
 	assert_false(s->tells_output);
 	assert_false(s->has_nul);
 	run_message_close(&m);
