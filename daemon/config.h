@@ -51,8 +51,10 @@ struct config {
 	uint32_t             listen_count;
 	char                 token_file[PATH_MAX]; /* "": none, and then `listen` is empty */
 	uint32_t             loops;
-	bool                 is_foreground;
-	bool                 accepts_rollback; /* --accept-rollback, for this one start */
+	char runner[PATH_MAX]; /* of gatherd-runner; "": beside us; "none": not ours to start */
+	char runner_socket[sizeof((struct sockaddr_un *)0)->sun_path]; /* "": in state_dir */
+	bool is_foreground;
+	bool accepts_rollback; /* --accept-rollback, for this one start */
 
 	/* reloadable */
 	_Atomic uint32_t log_level;       /* enum log_level */

@@ -2,6 +2,7 @@
  * gatherd - durable asyncio in one small daemon: parse, open, run, close in reverse.
  */
 #include "daemon/config.h"
+#include "daemon/effect/processes.h"
 #include "daemon/fsck/fsck.h"
 #include "daemon/load/job_schema.h"
 #include "daemon/load/json_memory.h"
@@ -15,6 +16,8 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define EXIT_SECOND_DAEMON 75 /* EX_TEMPFAIL */
 #define LARGE_BYTES (64 * 1024)
@@ -31,6 +34,7 @@ struct daemon {
 	struct auth      *auth;
 	struct store     *store;
 	struct pool      *pool;
+	struct processes *processes;
 	struct net       *net;
 	struct listeners *listeners;
 	struct event     *signals[SIGNALS];
@@ -177,8 +181,41 @@ static enum gd_err open_store(struct daemon *d, struct gd_error *why)
 	if (store_was_older(d->store))
 		log_warn("store.rolled_back", "what was acknowledged since is lost; store=%s",
 		         store_uuid(d->store));
-	rc = pool_use_store(d->pool, d->store, why);
-	return rc == GD_OK ? recover_open(d->pool, why) : rc;
+	return pool_use_store(d->pool, d->store, why);
+}
+
+/* Where gatherd-runner is: as configured, or beside this program. NULL: somebody else starts it. */
+static const char *runner_program(const struct config *c, char *room, size_t bytes)
+{
+	static const char name[] = "gatherd-runner";
+	ssize_t           got;
+	char             *slash;
+
+	if (strcmp(c->runner, "none") == 0)
+		return NULL;
+	if (c->runner[0] != '\0')
+		return c->runner;
+	got = readlink("/proc/self/exe", room, bytes);
+	if (got <= 0 || (size_t)got >= bytes)
+		return NULL;
+	room[got] = '\0';
+	slash = strrchr(room, '/');
+	if (slash == NULL || (size_t)(slash + 1 - room) + sizeof name > bytes)
+		return NULL;
+	memcpy(slash + 1, name, sizeof name);
+	return room;
+}
+
+static enum gd_err open_processes(struct daemon *d, struct gd_error *why)
+{
+	char                          path[PATH_MAX];
+	const struct processes_config config = {
+		.state_dir = d->config.state_dir,
+		.runner_socket = d->config.runner_socket,
+		.runner_program = runner_program(&d->config, path, sizeof path),
+	};
+
+	return processes_open(&config, d->pool, &d->processes, why);
 }
 
 static enum gd_err open_all(struct daemon *d, struct gd_error *why)
@@ -187,13 +224,15 @@ static enum gd_err open_all(struct daemon *d, struct gd_error *why)
 
 	if ((rc = auth_open(d->config.token_file, &d->auth, why)) != GD_OK ||
 	    (rc = pool_open(d->config.loops, &d->pool, why)) != GD_OK ||
-	    (rc = open_store(d, why)) != GD_OK ||
-	    (rc = net_open(&d->config, d->auth, d->pool, &d->net, why)) != GD_OK ||
+	    (rc = open_store(d, why)) != GD_OK || (rc = open_processes(d, why)) != GD_OK ||
+	    (rc = recover_open(d->pool, why)) != GD_OK ||
+	    (rc = net_open(&d->config, d->auth, d->pool, d->processes, &d->net, why)) != GD_OK ||
 	    (rc = watch_signals(d, why)) != GD_OK || (rc = watch_progress(d, why)) != GD_OK ||
 	    (rc = listeners_open(d->net, &d->listeners, why)) != GD_OK ||
 	    (rc = store_start(d->store, why)) != GD_OK)
 		return rc;
 	recover_begin(d->pool);
+	processes_start(d->processes);
 	return pool_start(d->pool, why);
 }
 
@@ -221,6 +260,7 @@ static void close_all(struct daemon *d)
 		event_free(d->watchdog);
 	if (d->progress != NULL)
 		event_free(d->progress);
+	processes_close(d->processes);
 	if (d->pool != NULL)
 		pool_close(d->pool);
 	if (d->store != NULL)
@@ -286,6 +326,7 @@ int main(int argc, char **argv)
 	enum gd_err          rc;
 	int                  code = 0;
 
+	json_memory_guard(stop_without_memory);
 	action = config_load(&d.config, argc, argv, stdout, stderr, &code);
 	if (action == CONFIG_END)
 		return code;
@@ -295,7 +336,6 @@ int main(int argc, char **argv)
 		return look_at_state(d.config.state_dir);
 	log_open(d.config.is_foreground);
 	log_set_level((enum log_level)atomic_load(&d.config.log_level));
-	json_memory_guard(stop_without_memory);
 	json_object_seed(0);
 	/* Large blocks go back to the system when they are freed. Left alone, glibc keeps more of them
 	 * with every burst: the second million of coroutines would take a quarter more. */

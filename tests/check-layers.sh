@@ -22,7 +22,8 @@ daemon/store/recover| daemon/store/ daemon/engine/engine.h daemon/engine/program
 daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h proto/base/ | sqlite3.h pthread.h
 daemon/fsck/        | daemon/fsck/ daemon/store/ daemon/load/ daemon/engine/engine.h daemon/engine/program.h daemon/value/value.h proto/base/ | sqlite3.h jansson.h
 daemon/run/         | daemon/run/ daemon/engine/ daemon/value/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
-daemon/net/         | daemon/net/ daemon/run/ daemon/load/ daemon/store/store.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
+daemon/effect/      | daemon/effect/ daemon/run/ daemon/engine/engine.h daemon/value/ daemon/store/store.h daemon/runner/link.h daemon/runner/run.h daemon/runner/run_log.h daemon/log.h proto/base/ proto/base64.h | event2/ pthread.h
+daemon/net/         | daemon/net/ daemon/effect/ daemon/run/ daemon/load/ daemon/store/store.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
 daemon/runner/      | daemon/runner/ daemon/log.h daemon/notify.h proto/base/ | linux/
 daemon/main.c       | daemon/ proto/ | event2/ pthread.h jansson.h
 daemon/             | daemon/log.h daemon/config daemon/notify.h proto/base/ | ini.h pthread.h

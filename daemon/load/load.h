@@ -34,10 +34,6 @@ void load_problems_write_json(struct buf *b, const struct load_problems *p);
 GD_NODISCARD enum gd_err load_program(const json_t *spec, struct program **out,
                                       struct load_problems *problems, struct gd_error *why);
 
-/* Whether operations are taken that can be compiled, but not yet be carried out by the daemon
- * (`exec`: is_later in the table of operations). Only who plays the outside itself sets it. */
-extern bool load_takes_later;
-
 /* One value for each arg of the program: what `args` (object, or NULL) says, else the default.
  * `out` has room for p->job_arg_count; on GD_OK each is a new reference on `h`. Errors:
  * GD_INVALID_SPEC with `problems` (an arg that the header does not name), GD_NOMEM. */

@@ -7,8 +7,6 @@
 
 #define RESERVED "GATHERD_" /* variables that the daemon gives to every command */
 
-bool load_takes_later;
-
 /* --- arguments and variables --- */
 
 static void refuse_long(struct loader *l, const struct place *at, const json_t *json)
@@ -134,14 +132,6 @@ static enum exec_interrupt load_interrupt(struct loader *l, const struct place *
 	return is_choice(then, "hold") ? EXEC_INTERRUPT_HOLD : EXEC_INTERRUPT_FAIL;
 }
 
-static void refuse(struct loader *l, const struct place *at, const struct parts *p)
-{
-	struct place place = place_operand(at, p);
-
-	if (p->op->is_later && !load_takes_later)
-		loader_problem(l, &place, "", "\"%s\" is not in this version", p->op->name);
-}
-
 uint32_t load_command(struct loader *l, const struct place *at, const struct parts *p,
                       bool gives_lines)
 {
@@ -164,7 +154,6 @@ uint32_t load_command(struct loader *l, const struct place *at, const struct par
 		env = place_part(at, p, KEY_ENV);
 		load_env(l, &env, vars, exec);
 	}
-	refuse(l, at, p);
 	return exec;
 }
 

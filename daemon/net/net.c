@@ -165,7 +165,7 @@ static enum gd_err open_desk(struct desk *d, struct net *n, struct loop *l, stru
 }
 
 enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
-                     struct net **out, struct gd_error *why)
+                     struct processes *processes, struct net **out, struct gd_error *why)
 {
 	struct net *n = calloc(1, sizeof *n);
 	enum gd_err rc;
@@ -175,6 +175,7 @@ enum gd_err net_open(const struct config *config, struct auth *auth, struct pool
 	n->config = config;
 	n->auth = auth;
 	n->pool = pool;
+	n->processes = processes;
 	for (uint32_t i = 0; i < pool->count; i++)
 		if ((rc = open_desk(&n->at[i], n, pool_loop(pool, i), why)) != GD_OK) {
 			net_close(n);

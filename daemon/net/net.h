@@ -10,6 +10,7 @@
 #define GATHERD_NET_NET_H
 
 #include "daemon/config.h"
+#include "daemon/effect/processes.h"
 #include "daemon/net/auth.h"
 #include "daemon/net/watch.h"
 #include "daemon/run/pool.h"
@@ -56,13 +57,15 @@ struct net {
 	const struct config *config;
 	struct auth         *auth;
 	struct pool         *pool;
+	struct processes    *processes;
 	struct desk          at[POOL_LOOPS_MAX];
 	_Atomic uint32_t     connections;
 };
 
 /* Hooks the desks into their loops. Errors: GD_NOMEM. */
 GD_NODISCARD enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
-                                  struct net **out, struct gd_error *why);
+                                  struct processes *processes, struct net **out,
+                                  struct gd_error *why);
 /* After the loops have ended: closes every connection. */
 void                     net_close(struct net *n);
 /* Up to where everything has been heard of here; where nobody listens, what is durable. */

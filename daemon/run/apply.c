@@ -249,6 +249,8 @@ void apply_quarantine(struct loop *l, uint64_t job, uint32_t last_ordinal,
 	          words);
 	engine_drop(l->engine, job);
 	permits_forget(l, job, now);
+	if (l->effects.forget != NULL)
+		l->effects.forget(l->effects.ctx, job, now);
 	if (live != NULL)
 		jobs_remove(&l->jobs, live);
 	l->has_quarantined = true;
@@ -321,14 +323,44 @@ static void apply(struct loop *l, const struct engine_out *out)
 	};
 }
 
+/* Of those that ask, some may be of a job that this turn has quarantined. */
+static bool is_heard(const struct loop *l, const struct engine_out *out)
+{
+	return !l->has_quarantined || jobs_find(&l->jobs, out->job) != NULL;
+}
+
 static void obey(struct loop *l, const struct engine_out *out)
 {
-	if (out->kind == ENGINE_WANT_NOW)
+	switch (out->kind) {
+	case ENGINE_WANT_NOW:
 		loop_want_now(l, out->job);
-	else if (out->kind != ENGINE_ACQUIRE && out->kind != ENGINE_RELEASE)
+		return;
+	case ENGINE_ACQUIRE:
+	case ENGINE_RELEASE:
+		if (is_heard(l, out))
+			permits_apply(l, out);
+		return;
+	case ENGINE_EXEC:
+	case ENGINE_RECALL:
+	case ENGINE_STOP:
+	case ENGINE_KILL:
+	case ENGINE_MORE:
+		CHECK(l->effects.obey != NULL);
+		if (is_heard(l, out))
+			l->effects.obey(l->effects.ctx, out);
+		return;
+	case ENGINE_JOB_STARTED:
+	case ENGINE_TASK_STARTED:
+	case ENGINE_TASK_COMPLETED:
+	case ENGINE_TASK_FAILED:
+	case ENGINE_YIELD:
+	case ENGINE_JOB_COMPLETED:
+	case ENGINE_JOB_FAILED:
+	case ENGINE_JOB_CANCELLED:
 		apply(l, out);
-	else if (!l->has_quarantined || jobs_find(&l->jobs, out->job) != NULL)
-		permits_apply(l, out);
+		return;
+	}
+	CHECK_NEVER("obey: unknown output");
 }
 
 void apply_outs(struct loop *l)

@@ -209,6 +209,13 @@ gd_nsec clock_boot_of(const struct clock *c, gd_nsec time)
 	return __builtin_sub_overflow(time, c->offset, &boot) ? time : boot;
 }
 
+gd_nsec clock_of_boot(const struct clock *c, gd_nsec boot)
+{
+	gd_nsec time;
+
+	return __builtin_add_overflow(boot, c->offset, &time) ? boot : time;
+}
+
 /* --- life --- */
 
 enum gd_err clock_open(const struct clock_source *source, struct clock **out, struct gd_error *why)

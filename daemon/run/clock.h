@@ -72,5 +72,7 @@ struct gd_wall_step clock_step(struct clock *c, uint32_t index);
 gd_nsec             clock_time(struct clock *c);
 /* When CLOCK_BOOTTIME will show that time. */
 gd_nsec             clock_boot_of(const struct clock *c, gd_nsec time);
+/* The opposite: the time when CLOCK_BOOTTIME, in this boot, showed `boot`. */
+gd_nsec             clock_of_boot(const struct clock *c, gd_nsec boot);
 
 #endif

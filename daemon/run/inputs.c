@@ -73,6 +73,16 @@ void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time)
 	loop_step(l, &in);
 }
 
+void inputs_feed(struct loop *l, const struct engine_in *in)
+{
+	struct live_job *live = jobs_find(&l->jobs, in->job);
+
+	CHECK(live != NULL && live->start == NULL);
+	journal(l, live, in);
+	loop_step(l, in);
+	l->effects.took(l->effects.ctx, in);
+}
+
 void inputs_answer_wants(struct loop *l)
 {
 	uint32_t count = l->want_count;

@@ -17,6 +17,9 @@ bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended
 /* A permit was granted to `ticket` of `job`; the loop's clock goes to `time` if it is behind.
  * Nothing happens to a job that does not live here any more: it has given the permit back. */
 void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time);
+/* What answers an effect (BEGIN, EXITED, LINES, RESUME), with its time, which is not before the clock
+ * of its job; the message is borrowed. The job lives here. */
+void inputs_feed(struct loop *l, const struct engine_in *in);
 /* Gives every job that wants to know the time an ENGINE_NOW. */
 void inputs_answer_wants(struct loop *l);
 

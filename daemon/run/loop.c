@@ -314,6 +314,10 @@ static void run_engine(struct loop *l)
 		l->is_busy = recover_slice(l);
 		return;
 	}
+	if (l->effects.holds_time != NULL && l->effects.holds_time(l->effects.ctx)) {
+		arm(l, GD_NSEC_NEVER);
+		return;
+	}
 	/* On a full disk jobs rest as they are: no sleep ends early, and what they would do next could
 	 * not be kept. */
 	if (loop_is_ahead(l) || store_is_full(l->pool->store)) {

@@ -49,6 +49,20 @@ struct loop_hooks {
 	void *ctx;
 };
 
+/* What the rest of the daemon does when a job asks the world for something; all on the loop's thread. */
+struct loop_effects {
+	/* EXEC, RECALL, STOP, KILL, MORE, of a job that is here. No step may be taken in it. */
+	void (*obey)(void *ctx, const struct engine_out *out);
+	/* An input that answers one of those was fed, now or in a replay; the outputs of its step have
+	 * been obeyed. */
+	void (*took)(void *ctx, const struct engine_in *in);
+	/* The job is gone, without a word of its engine. */
+	void (*forget)(void *ctx, uint64_t job, gd_nsec time);
+	/* No timer may fire yet: something that happened before is still to be heard of. */
+	bool (*holds_time)(void *ctx);
+	void *ctx;
+};
+
 struct loop {
 	uint32_t             index;
 	struct pool         *pool; /* borrowed */
@@ -75,17 +89,18 @@ struct loop {
 	struct recovery     *recovery;    /* NULL: every stored job is here, see recover.h; owned */
 	uint64_t             replay_job;  /* the job under replay; 0: none */
 	uint32_t             replay_left; /* stored inputs that it has still to get */
-	bool              has_quarantined; /* some outputs at hand may be of a job that is gone */
-	struct buf        scratch;         /* for one rendering at a time */
-	struct loop_hooks hooks;
-	uint64_t          ended_job; /* the last job that ended here, and how */
-	enum job_status   ended_status;
-	gd_nsec           ended_time; /* on its own clock */
-	bool              is_stopping;
-	bool              is_lost;   /* nobody knows what is durable, and all here were told so */
-	bool              is_busy;   /* work is left: do not sleep */
-	_Atomic uint32_t  job_count; /* of `jobs`, for others to read */
-	_Atomic uint32_t  listeners; /* those here who must hear of what other loops commit */
+	bool                has_quarantined; /* some outputs at hand may be of a job that is gone */
+	struct buf          scratch;         /* for one rendering at a time */
+	struct loop_hooks   hooks;
+	struct loop_effects effects;   /* all zero: no job here may ask for any */
+	uint64_t            ended_job; /* the last job that ended here, and how */
+	enum job_status     ended_status;
+	gd_nsec             ended_time; /* on its own clock */
+	bool                is_stopping;
+	bool                is_lost;   /* nobody knows what is durable, and all here were told so */
+	bool                is_busy;   /* work is left: do not sleep */
+	_Atomic uint32_t    job_count; /* of `jobs`, for others to read */
+	_Atomic uint32_t    listeners; /* those here who must hear of what other loops commit */
 };
 
 GD_NODISCARD enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool,

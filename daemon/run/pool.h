@@ -45,6 +45,7 @@ struct pool {
 	struct clock        *clock;      /* owned */
 	struct store        *store;      /* borrowed; set with pool_use_store() */
 	struct semaphores   *semaphores; /* owned */
+	struct semaphores   *slots;      /* the pools of commands; borrowed; NULL: none run here */
 	uint32_t             count;
 	struct pool_slot     at[POOL_LOOPS_MAX];
 	atomic_uint          lost; /* loops that have told everybody of an unknown commit */

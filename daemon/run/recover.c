@@ -149,7 +149,8 @@ static void end_all(struct pool *p)
 		l->recovery->over.run = take_over;
 		loop_post_answer(l, &l->recovery->over);
 	}
-	if (semaphores_start(p->semaphores, &why) != GD_OK)
+	if (semaphores_start(p->semaphores, &why) != GD_OK ||
+	    (p->slots != NULL && semaphores_start(p->slots, &why) != GD_OK))
 		give_up(&why);
 	log_info("daemon.recovered", "jobs=%" PRIu64 " msec=%" PRId64, p->recovery.total,
 	         (monotonic() - p->recovery.began) / GD_NSEC_PER_MSEC);

@@ -69,6 +69,12 @@ static bool is_live(const struct loop *l, uint64_t job)
 	return jobs_find(&l->jobs, job) != NULL;
 }
 
+static bool is_effect(enum engine_in_kind kind)
+{
+	return kind == ENGINE_BEGIN || kind == ENGINE_EXITED || kind == ENGINE_LINES ||
+	       kind == ENGINE_RESUME;
+}
+
 static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored,
                                  struct gd_error *why)
 {
@@ -94,6 +100,8 @@ static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored
 		/* Behind the step: what asked for it may come out in the same one. */
 		if (in.kind == ENGINE_GRANT && is_live(l, job))
 			semaphores_hold(l->pool->semaphores, job, in.ticket, in.time);
+		else if (is_effect(in.kind) && is_live(l, job))
+			l->effects.took(l->effects.ctx, &in);
 		value_release(engine_heap(l->engine), in.message);
 	}
 	return GD_OK;

@@ -192,7 +192,6 @@ static enum gd_err run_job(const struct oom_scene *scene, struct buf *said)
 
 	if (spec == NULL)
 		return GD_NOMEM;
-	load_takes_later = true; /* commands are played */
 	rc = load_program(spec, &p, &problems, NULL);
 	if (rc == GD_OK)
 		rc = run_program(p, scene, said);

@@ -215,8 +215,7 @@ static void given_a_def_that_yields_then_only_async_for_may_call_it(void **state
 		"a def that yields, \"as_completed\", or \"exec\" with \"yield\"\n"
 		"/do/5/async_for/as: \"as\" inside \"async_for\"; put it beside \"async_for\"\n"
 		"/do/5/async_for/if: \"if\" inside \"async_for\"; put it beside \"async_for\"\n"
-		"/do/6/async_for/do: \"do\" inside \"async_for\"; put it beside \"async_for\"\n"
-		"/do/7/async_for/exec: \"exec\" is not in this version\n");
+		"/do/6/async_for/do: \"do\" inside \"async_for\"; put it beside \"async_for\"\n");
 }
 
 static void given_a_generator_then_it_returns_nothing_and_yields_itself(void **state)
@@ -253,7 +252,7 @@ static void given_an_expression_that_can_only_fail_then_it_is_refused(void **sta
 
 /* --- effects --- */
 
-static void given_an_exec_then_its_parts_are_checked_before_it_is_refused(void **state)
+static void given_an_exec_then_its_parts_are_checked(void **state)
 {
 	(void)state;
 	load_expect_problems(
@@ -263,10 +262,7 @@ static void given_an_exec_then_its_parts_are_checked_before_it_is_refused(void *
 		" \"grace\": -1, \"timeout\": null, \"pool\": \"\", \"stdin\": 7}]",
 		"/0/exec: \"exec\" is an array of arguments, never a string; "
 		"write [\"ls\", \"-l\"]: no shell reads it\n"
-		"/0/exec: \"exec\" is not in this version\n"
 		"/1/exec: \"exec\" without a program\n"
-		"/1/exec: \"exec\" is not in this version\n"
-		"/2/exec: \"exec\" is not in this version\n"
 		"/2/exec/0: element 0 is empty\n"
 		"/2/exec/1: element 1 wants text, not a number\n"
 		"/2/env/A=: no name of a variable: \"A=\"\n"
@@ -284,15 +280,12 @@ static void given_an_exec_then_its_parts_are_checked_before_it_is_refused(void *
 		"/2/pool: \"pool\" wants text of 1 to 200 bytes\n"
 		"/2/stdin: \"stdin\" wants text, {\"base64\": text} or null, not a number\n");
 	load_expect_problems("{\"exec\": [\"a\"], \"env\": \"A=b\"}",
-	                     "/exec: \"exec\" is not in this version\n"
 	                     "/env: \"env\" is an object of names and text, not text\n");
 }
 
-/* As it is where commands can be carried out. */
-static void given_an_exec_that_is_taken_then_the_same_parts_are_checked(void **state)
+static void given_more_of_an_exec_then_its_parts_are_checked(void **state)
 {
 	(void)state;
-	load_takes_later = true;
 	load_expect_problems(
 		"[{\"exec\": [\"a\"], \"env\": {\"GATHERD_X\": \"1\"}, \"grace\": \"no\"},"
 		" {\"exec\": [\"a\"], \"stdin\": {\"base64\": 1}},"
@@ -308,7 +301,6 @@ static void given_an_exec_that_is_taken_then_the_same_parts_are_checked(void **s
 		"/3/async_for/stdout: \"yield\" gives lines that \"stdout\" throws away\n"
 		"/4/async_for: \"async_for\" wants a generator, not exec; write a \"call\" of a def "
 		"that yields, \"as_completed\", or \"exec\" with \"yield\"\n");
-	load_takes_later = false;
 }
 
 static void given_an_argument_that_no_command_takes_then_it_is_refused(void **state)
@@ -320,10 +312,8 @@ static void given_an_argument_that_no_command_takes_then_it_is_refused(void **st
 	for (uint32_t i = 0; i <= EXEC_ARG_BYTES_MAX; i++)
 		buf_add_byte(&spec, 'x');
 	buf_add(&spec, "\"]}", 4);
-	load_takes_later = true;
 	load_expect_problems(spec.at, "/exec/1: a text of more than 131071 bytes, which no command "
 	                              "takes; give it through \"stdin\" or a file\n");
-	load_takes_later = false;
 	buf_close(&spec);
 }
 
@@ -393,8 +383,8 @@ int main(void)
 		cmocka_unit_test(given_a_def_that_yields_then_only_async_for_may_call_it),
 		cmocka_unit_test(given_a_generator_then_it_returns_nothing_and_yields_itself),
 		cmocka_unit_test(given_an_expression_that_can_only_fail_then_it_is_refused),
-		cmocka_unit_test(given_an_exec_then_its_parts_are_checked_before_it_is_refused),
-		cmocka_unit_test(given_an_exec_that_is_taken_then_the_same_parts_are_checked),
+		cmocka_unit_test(given_an_exec_then_its_parts_are_checked),
+		cmocka_unit_test(given_more_of_an_exec_then_its_parts_are_checked),
 		cmocka_unit_test(given_an_argument_that_no_command_takes_then_it_is_refused),
 		cmocka_unit_test(given_an_http_request_then_its_parts_are_checked),
 		cmocka_unit_test(
