@@ -84,6 +84,15 @@ int64_t fsck_number(struct fsck *f, const char *sql)
 	return number;
 }
 
+bool fsck_has_table(struct fsck *f, const char *name)
+{
+	char sql[128];
+
+	(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name = '%s'",
+	               name);
+	return fsck_number(f, sql) != 0;
+}
+
 struct text fsck_text(sqlite3_stmt *ask, int column)
 {
 	const void *at = sqlite3_column_type(ask, column) == SQLITE_BLOB

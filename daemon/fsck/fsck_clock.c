@@ -7,7 +7,7 @@ void fsck_clock(struct fsck *f)
 {
 	int64_t steps;
 
-	if (fsck_number(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'clock_steps'") == 0)
+	if (!fsck_has_table(f, "clock_steps"))
 		return;
 	fsck_begin(f);
 	if (fsck_number(f, "SELECT count(*) FROM clock") != 1)

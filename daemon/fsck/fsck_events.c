@@ -53,7 +53,7 @@ static void walk_chunks(struct fsck *f, struct walk *w)
 /* Events up to this seq have expired. An older schema has no such thing. */
 static uint64_t trimmed_seq(struct fsck *f)
 {
-	if (fsck_number(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'event_log'") == 0)
+	if (!fsck_has_table(f, "event_log"))
 		return 0;
 	return (uint64_t)fsck_number(f, "SELECT trimmed FROM event_log");
 }

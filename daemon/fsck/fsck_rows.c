@@ -74,4 +74,9 @@ void fsck_rows(struct fsck *f)
 	         "SELECT DISTINCT job FROM inputs i WHERE NOT EXISTS"
 	         " (SELECT 1 FROM jobs WHERE id = i.job)",
 	         "it has journaled inputs, but is not there");
+	if (fsck_has_table(f, "commands"))
+		look_for(f,
+		         "SELECT DISTINCT job FROM commands c WHERE NOT EXISTS"
+		         " (SELECT 1 FROM jobs WHERE id = c.job)",
+		         "it has commands, but is not there");
 }

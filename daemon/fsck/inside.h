@@ -33,6 +33,8 @@ bool        fsck_ask(struct fsck *f, const char *sql, sqlite3_stmt **out);
 bool        fsck_row(struct fsck *f, sqlite3_stmt *ask);
 /* The first number of the first row, 0 without one. */
 int64_t     fsck_number(struct fsck *f, const char *sql);
+/* An older schema lacks some. */
+bool        fsck_has_table(struct fsck *f, const char *name);
 struct text fsck_text(sqlite3_stmt *ask, int column);
 
 /* fsck_rows.c: numbers, keys, labels */

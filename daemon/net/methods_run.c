@@ -276,6 +276,7 @@ static void on_record(struct watch *w, const struct record *r)
 	case RECORD_DELETE: /* of an ended job: it was answered, or its read says so */
 	case RECORD_SEMAPHORE:
 	case RECORD_CLOCK_STEP:
+	case RECORD_COMMAND:
 		return;
 	}
 }

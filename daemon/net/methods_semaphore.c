@@ -150,6 +150,7 @@ static void put_permits(struct request *r, const struct ask *ask)
 		(void)gd_fail(&why, GD_NOMEM, "no memory to store a semaphore");
 		pool_die("loop.no_memory", &why);
 	}
+	record->u.semaphore.kind = SEMAPHORE_PLAIN;
 	record->u.semaphore.name = kept;
 	record->u.semaphore.permits = ask->number;
 	*put = (struct put){ .item.release = release_put, .request = r, .record = record };

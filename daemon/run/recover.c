@@ -303,7 +303,7 @@ static enum gd_err take_semaphore(void *ctx, struct text name, uint32_t permits,
 
 enum gd_err recover_open(struct pool *p, struct gd_error *why)
 {
-	enum gd_err rc = store_each_semaphore(p->store, take_semaphore, p, why);
+	enum gd_err rc = store_each_semaphore(p->store, SEMAPHORE_PLAIN, take_semaphore, p, why);
 
 	for (uint32_t i = 0; i < p->count && rc == GD_OK; i++) {
 		struct recovery *r = calloc(1, sizeof *r);

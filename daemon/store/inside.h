@@ -214,6 +214,11 @@ GD_NODISCARD enum gd_err clock_rows_reach(struct store *s, gd_nsec latest, struc
 GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,
                                             struct gd_error *why);
 
+/* command_rows.c */
+GD_NODISCARD enum gd_err command_rows_put(struct store *s, struct record *r, struct gd_error *why);
+GD_NODISCARD enum gd_err command_rows_read(struct store *s, struct store_read *r,
+                                           struct gd_error *why);
+
 /* event_rows.c: events into chunks, chunks into rows. The last one of a transaction also says what is
  * in s->row, which must not change any more. */
 GD_NODISCARD enum gd_err event_rows_add(struct store *s, struct event *e, struct job_note *note,
@@ -230,6 +235,10 @@ GD_NODISCARD enum gd_err read_events(struct store *s, struct store_read *r, stru
 /* A row of SQL_JOB_GET or SQL_LIVE; the texts are the row's. */
 struct store_job         rows_job(const struct bind *b);
 void                     read_keep_job(struct arena *a, struct store_job *j); /* copies its texts */
+/* Adds job `r->job` to the answer. GD_NOT_FOUND. */
+GD_NODISCARD enum gd_err read_job(struct store *s, struct store_read *r, struct gd_error *why);
+/* Rows looked at for one page, so that the next commit need not wait long. */
+#define SCAN_ROWS_MAX 8192
 
 /* live.c */
 GD_NODISCARD enum gd_err read_live(struct store *s, struct store_read *r, struct gd_error *why);

@@ -241,13 +241,13 @@ static enum gd_err add_live(struct store *s, struct store_read *r, const struct 
                             uint32_t *room, struct gd_error *why)
 {
 	struct store_live *live = next_live(r, room);
-	uint64_t           chunk = row_u64(b, 16);
+	uint64_t           chunk = row_u64(b, 17);
 	enum gd_err        rc;
 
 	if (live == NULL)
 		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
 	live->job = rows_job(b);
-	live->last_ordinal = (uint32_t)row_i64(b, 17); /* the last that has expired */
+	live->last_ordinal = (uint32_t)row_i64(b, 18); /* the last that has expired */
 	read_keep_job(&r->arena, &live->job);
 	if (r->arena.failed)
 		return gd_fail(why, GD_NOMEM, "jobs: out of memory");

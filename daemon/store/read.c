@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define SCAN_ROWS_MAX 8192 /* looked at for one page, so that the next commit need not wait long */
 #define FIRST_ROOM 16
 #define LIVE_MASK (1u << JOB_QUEUED | 1u << JOB_RUNNING)
 
@@ -23,10 +22,11 @@ struct store_job rows_job(const struct bind *b)
 		.key = row_text(b, 9),
 		.title = row_text(b, 10),
 		.labels = row_text(b, 11),
-		.args = row_text(b, 12),
-		.spec = row_text(b, 13),
-		.result = row_text(b, 14),
-		.error = row_text(b, 15),
+		.priority = (int32_t)row_i64(b, 12),
+		.args = row_text(b, 13),
+		.spec = row_text(b, 14),
+		.result = row_text(b, 15),
+		.error = row_text(b, 16),
 	};
 }
 
@@ -146,7 +146,7 @@ static enum gd_err read_jobs(struct store *s, struct store_read *r, struct gd_er
 	return rc;
 }
 
-static enum gd_err read_job(struct store *s, struct store_read *r, struct gd_error *why)
+enum gd_err read_job(struct store *s, struct store_read *r, struct gd_error *why)
 {
 	uint32_t room = 0;
 
@@ -180,6 +180,8 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 		return read_info(s, r);
 	case READ_LIVE:
 		return read_live(s, r, why);
+	case READ_COMMANDS:
+		return command_rows_read(s, r, why);
 	case READ_BACKUP:
 		return backup_answer(&s->backup, &s->dir, s->db.link, r, why);
 	}

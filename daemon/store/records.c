@@ -101,6 +101,7 @@ static enum gd_err walk_first(struct store *s, struct record *r, struct gd_error
 	case RECORD_DELETE:
 	case RECORD_CLOCK_STEP:
 	case RECORD_SEMAPHORE:
+	case RECORD_COMMAND:
 		return GD_OK;
 	}
 	CHECK_NEVER("records: unknown kind");
@@ -154,6 +155,7 @@ static enum gd_err put_job(struct store *s, struct store_job *j, struct gd_error
 	bind_text(&b, j->key);
 	bind_text(&b, j->title);
 	bind_text(&b, j->labels);
+	bind_i64(&b, j->priority);
 	bind_text(&b, j->args);
 	bind_text(&b, j->spec);
 	bind_text(&b, j->result);
@@ -277,6 +279,8 @@ static enum gd_err walk_second(struct store *s, struct record *r, bool *has_dele
 		return semaphore_rows_put(s, r, why);
 	case RECORD_CLOCK_STEP:
 		return clock_rows_put_step(s, r->u.clock_step, why);
+	case RECORD_COMMAND:
+		return is_voided(&s->voided, r->job) ? GD_OK : command_rows_put(s, r, why);
 	}
 	CHECK_NEVER("records: unknown kind");
 }

@@ -131,6 +131,25 @@ static const char *const steps[] = {
 	"ALTER TABLE event_chunks ADD COLUMN commits INTEGER;"
 	"ALTER TABLE state ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE state SET listed = seq",
+
+	/* A pool of processes may be called what a semaphore is called. What a job ran is read in the
+	 * order in which it began, so that is the order of the key. */
+	"ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE semaphores RENAME TO semaphores_6;"
+	"CREATE TABLE semaphores ("
+	" kind INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" permits INTEGER NOT NULL,"
+	" PRIMARY KEY (kind, name)) WITHOUT ROWID;"
+	"INSERT INTO semaphores SELECT 0, name, permits FROM semaphores_6;"
+	"DROP TABLE semaphores_6;"
+	"CREATE TABLE commands ("
+	" job INTEGER NOT NULL,"
+	" begun INTEGER NOT NULL,"
+	" ticket INTEGER NOT NULL,"
+	" attempt INTEGER NOT NULL,"
+	" path TEXT NOT NULL,"
+	" PRIMARY KEY (job, begun, ticket, attempt)) WITHOUT ROWID",
 };
 
 int schema_version(void)

@@ -7,8 +7,9 @@
 #ifndef GATHERD_STORE_STATEMENTS_H
 #define GATHERD_STORE_STATEMENTS_H
 
-#define SQL_JOB_HEAD \
-	"id, status, loop, submitted, started, ended, seq, end_seq, owner, key, title, labels"
+#define SQL_JOB_HEAD                                                                            \
+	"id, status, loop, submitted, started, ended, seq, end_seq, owner, key, title, labels," \
+	" priority"
 #define SQL_STATE_COUNTS "queued, running, completed, failed, cancelled, commits"
 /* The columns of the row in `state` that each commit changes, as they are now: from there or from
  * the last chunk, whichever is newer. In place of a table. */
@@ -38,7 +39,7 @@
 	X(SQL_KEY_DROP, "DELETE FROM job_keys WHERE owner = ?1 AND key = ?2 AND job = ?3")         \
 	X(SQL_JOB_PUT, "INSERT INTO jobs (" SQL_JOB_HEAD ", args, spec, result, error, retain)"    \
 	               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"     \
-	               " ?15, ?16, ?17)")                                                          \
+	               " ?15, ?16, ?17, ?18)")                                                     \
 	X(SQL_JOB_SAME, "SELECT spec IS ?2 AND args IS ?3, seq FROM jobs WHERE id = ?1")           \
 	X(SQL_JOB_START, "UPDATE jobs SET status = 1, started = ?2 WHERE id = ?1 AND status = 0")  \
 	X(SQL_JOB_END, "UPDATE jobs SET started = iif(status = 0, 0, started), status = ?3,"       \
@@ -59,6 +60,18 @@
 	X(SQL_INPUTS_DROP, "DELETE FROM inputs WHERE job = ?1")                                    \
 	X(SQL_INPUTS_DROP_SOME, "DELETE FROM inputs WHERE job = ?1 AND number IN (SELECT number"   \
 	                        " FROM inputs WHERE job = ?1 ORDER BY number LIMIT ?2)")           \
+	/* commands */                                                                             \
+	X(SQL_COMMAND_PUT, "INSERT INTO commands (job, begun, ticket, attempt, path)"              \
+	                   " SELECT ?1, ?2, ?3, ?4, ?5"                                            \
+	                   " WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1)")                     \
+	X(SQL_COMMANDS_GET, "SELECT begun, ticket, attempt, path FROM commands WHERE job = ?1"     \
+	                    " AND (begun, ticket, attempt) > (?2, ?3, ?4)"                         \
+	                    " ORDER BY begun, ticket, attempt")                                    \
+	X(SQL_COMMANDS_DROP, "DELETE FROM commands WHERE job = ?1")                                \
+	X(SQL_COMMANDS_DROP_SOME, "DELETE FROM commands WHERE job = ?1"                            \
+	                          " AND (begun, ticket, attempt) IN"                               \
+	                          " (SELECT begun, ticket, attempt FROM commands WHERE job = ?1"   \
+	                          " ORDER BY begun, ticket, attempt LIMIT ?2)")                    \
 	/* events */                                                                               \
 	X(SQL_CHUNK_PUT, "INSERT INTO event_chunks (first_seq, last_seq, body)"                    \
 	                 " VALUES (?1, ?2, ?3)")                                                   \
@@ -118,10 +131,11 @@
 	                        " FROM clock_steps WHERE at <= (SELECT coalesce(min(submitted),"   \
 	                        " 9223372036854775807) FROM jobs))")                               \
 	/* semaphores */                                                                           \
-	X(SQL_SEMAPHORE_PUT, "INSERT INTO semaphores (name, permits) VALUES (?1, ?2)"              \
-	                     " ON CONFLICT (name) DO UPDATE SET permits = ?2")                     \
-	X(SQL_SEMAPHORE_DROP, "DELETE FROM semaphores WHERE name = ?1")                            \
-	X(SQL_SEMAPHORES_GET, "SELECT name, permits FROM semaphores ORDER BY name")                \
+	X(SQL_SEMAPHORE_PUT, "INSERT INTO semaphores (kind, name, permits) VALUES (?1, ?2, ?3)"    \
+	                     " ON CONFLICT (kind, name) DO UPDATE SET permits = ?3")               \
+	X(SQL_SEMAPHORE_DROP, "DELETE FROM semaphores WHERE kind = ?1 AND name = ?2")              \
+	X(SQL_SEMAPHORES_GET,                                                                      \
+	  "SELECT name, permits FROM semaphores WHERE kind = ?1 ORDER BY name")                    \
 	/* reads */                                                                                \
 	X(SQL_JOB_GET, "SELECT " SQL_JOB_HEAD ","                                                  \
 	               " iif(?2 & 1, args, NULL), iif(?2 & 1, spec, NULL),"                        \

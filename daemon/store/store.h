@@ -68,6 +68,8 @@ struct store_past {
  * nothing. */
 uint32_t store_event_sum(uint32_t sum, enum event_kind kind, struct text path);
 
+#define JOB_PRIORITY_MAX 10
+
 /* A job as it is stored. Texts live in the arena of the record or answer that holds it. */
 struct store_job {
 	uint64_t          id;
@@ -75,9 +77,10 @@ struct store_job {
 	struct text       owner; /* principal: "uid:1000" */
 	struct text       key;   /* idempotency key, unique for each owner */
 	struct text       title;
-	struct text       labels; /* JSON list of texts */
-	struct text       spec;   /* JSON */
-	struct text       args;   /* JSON object */
+	struct text       labels;   /* JSON list of texts */
+	struct text       spec;     /* JSON */
+	struct text       args;     /* JSON object */
+	int32_t           priority; /* -JOB_PRIORITY_MAX..JOB_PRIORITY_MAX, higher first */
 	uint32_t          loop;
 	/* All three on the daemon's scale, 0: not yet; but of a queued job `started` is the
 	 * start_at that it waits for, on the wall. */
@@ -93,14 +96,29 @@ struct store_job {
 /* --- records: what a group is made of --- */
 
 enum record_kind {
-	RECORD_JOB,       /* a new job, perhaps already ended */
-	RECORD_STARTED,   /* status running, `started` */
-	RECORD_ENDED,     /* final status, `ended`, result or error */
-	RECORD_INPUT,     /* an engine input, journaled */
-	RECORD_EVENT,     /* numbered by the writer */
-	RECORD_DELETE,    /* an ended job, with all that belongs to it */
-	RECORD_SEMAPHORE, /* the permits of a semaphore; job 0 */
-	RECORD_CLOCK_STEP /* the clock on the wall was set; job 0. May be there already */
+	RECORD_JOB,        /* a new job, perhaps already ended */
+	RECORD_STARTED,    /* status running, `started` */
+	RECORD_ENDED,      /* final status, `ended`, result or error */
+	RECORD_INPUT,      /* an engine input, journaled */
+	RECORD_EVENT,      /* numbered by the writer */
+	RECORD_DELETE,     /* an ended job, with all that belongs to it */
+	RECORD_SEMAPHORE,  /* the permits of a semaphore or pool; job 0 */
+	RECORD_CLOCK_STEP, /* the clock on the wall was set; job 0. May be there already */
+	RECORD_COMMAND /* an attempt of a command begins; no other has its time, ticket and attempt */
+};
+
+/* What has permits. Each kind has names of its own. Values are stored: never renumber. */
+enum semaphore_kind {
+	SEMAPHORE_PLAIN = 0,
+	SEMAPHORE_POOL = 1 /* of processes */
+};
+
+/* An attempt of a command of a job. */
+struct store_command {
+	gd_nsec     begun; /* on the daemon's scale */
+	uint32_t    ticket;
+	uint32_t    attempt; /* from 1 */
+	struct text path;    /* the address of its step, as in events */
 };
 
 struct event {
@@ -131,13 +149,15 @@ struct record {
 		} input;
 		struct event event;
 		struct {
-			struct text name;
-			uint32_t    permits; /* 1 is what every name has: not kept */
-			uint64_t    serial;  /* set by the writer: higher is later */
+			enum semaphore_kind kind;
+			struct text         name;
+			uint32_t            permits; /* 1 is what every plain name has: not kept */
+			uint64_t            serial;  /* set by the writer: higher is later */
 		} semaphore;
-		struct gd_wall_step clock_step;
+		struct gd_wall_step  clock_step;
+		struct store_command command;
 	} u;
-	/* Set by the writer. STARTED, ENDED, INPUT: GD_NOT_FOUND when there was no such job in a status
+	/* Set by the writer. STARTED, ENDED, INPUT, COMMAND: GD_NOT_FOUND when there was no such job in a status
 	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the
 	 * stored spec or args differ, and `existing` is that job; GD_OK with `existing` set when they
 	 * are the same. In both cases nothing was stored, and the group's other records of this job id
@@ -185,7 +205,8 @@ enum read_kind {
 	READ_EVENTS, /* events with seq > after */
 	READ_INFO,
 	READ_BACKUP,
-	READ_LIVE /* jobs that are not over, by id, with their journaled inputs: for recovery */
+	READ_LIVE,    /* jobs that are not over, by id, with their journaled inputs: for recovery */
+	READ_COMMANDS /* a job, and its commands in the order in which they began */
 };
 
 struct store_input {
@@ -231,15 +252,18 @@ struct store_read {
 	void *owner;                        /* the asker's */
 
 	/* asked */
-	unsigned    flags;
-	uint64_t    job; /* JOB; EVENTS: only of this job (0: of all); LIVE: only ids below it */
-	struct text owner_filter;    /* JOBS, EVENTS: only of this principal's jobs; NULL: of all */
-	struct text title_filter;    /* JOBS: exact */
-	struct text label_filter;    /* JOBS, EVENTS */
-	unsigned    status_mask;     /* JOBS: bits 1u << enum job_status; 0: all */
-	gd_nsec     since;           /* JOBS: submitted at or after */
-	bool        is_newest_first; /* JOBS */
-	uint64_t    kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
+	unsigned flags;
+	uint64_t
+		job; /* JOB, COMMANDS; EVENTS: only of this job (0: of all); LIVE: only ids below it */
+	struct text owner_filter; /* JOBS, EVENTS: only of this principal's jobs; NULL: of all */
+	struct text title_filter; /* JOBS: exact */
+	struct text label_filter; /* JOBS, EVENTS */
+	struct text path_filter;  /* COMMANDS: exact; NULL: all */
+	struct store_command after_command; /* COMMANDS: the ones behind this one; all zero: all */
+	unsigned             status_mask;   /* JOBS: bits 1u << enum job_status; 0: all */
+	gd_nsec              since;         /* JOBS: submitted at or after */
+	bool                 is_newest_first; /* JOBS */
+	uint64_t             kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
 	uint64_t
 			after; /* EVENTS: seq; BACKUP: offset; JOBS, LIVE: id of the last row of the page before, 0: from the start */
 	uint32_t        limit; /* rows; BACKUP: bytes */
@@ -249,17 +273,22 @@ struct store_read {
 	                   * (one row at least) */
 
 	/* answered; all in `arena` */
-	struct arena       arena;
+	struct arena          arena;
 	/* GD_OK, GD_NOT_FOUND, GD_STORE, GD_NOMEM; LIVE: GD_UNAVAILABLE when the store has failed since
 	 * it was opened, so that GD_STORE means damage. */
-	enum gd_err        outcome;
-	struct gd_error    why;
-	struct store_job  *jobs;
-	uint32_t           job_count;
-	struct event      *events;
-	uint32_t           event_count;
-	struct store_live *live;
-	uint32_t           live_count;
+	enum gd_err           outcome;
+	struct gd_error       why;
+	struct store_job     *jobs; /* COMMANDS: the one, without its long texts */
+	uint32_t              job_count;
+	struct store_command *commands;
+	uint32_t              command_count;
+	/* COMMANDS: whether there may be more, behind `next_command`; its path is NULL. */
+	bool                  has_more_commands;
+	struct store_command  next_command;
+	struct event         *events;
+	uint32_t              event_count;
+	struct store_live    *live;
+	uint32_t              live_count;
 	uint64_t next_after; /* EVENTS: read after this seq next; JOBS, LIVE: id, 0: no more */
 	uint64_t oldest;     /* EVENTS: the lowest seq that is still kept */
 	bool     is_expired; /* EVENTS: some that were asked for are gone, by age or number */
@@ -308,10 +337,11 @@ struct store_config {
  * database than the one that was here: exit 78, nothing overwritten), GD_SYS, GD_NOMEM. */
 GD_NODISCARD enum gd_err store_open(const struct store_config *cfg, struct store **out,
                                     struct gd_error *why);
-/* Before store_start(): every semaphore with other than one permit, by name. */
+/* Before store_start(): every semaphore of a kind whose permits are kept, by name. */
 typedef enum gd_err      store_semaphore_fn(void *ctx, struct text name, uint32_t permits,
                                             struct gd_error *why);
-GD_NODISCARD enum gd_err store_each_semaphore(struct store *s, store_semaphore_fn *fn, void *ctx,
+GD_NODISCARD enum gd_err store_each_semaphore(struct store *s, enum semaphore_kind kind,
+                                              store_semaphore_fn *fn, void *ctx,
                                               struct gd_error *why);
 uint64_t                 store_next_job_id(
 			const struct store *s); /* above every id ever given out; before store_start() */

@@ -193,14 +193,26 @@ void kit_delete(struct kit *k, uint64_t id)
 	(void)add(k, RECORD_DELETE, id);
 }
 
-void kit_semaphore(struct kit *k, const char *name, uint32_t permits)
+void kit_semaphore(struct kit *k, enum semaphore_kind kind, const char *name, uint32_t permits)
 {
 	struct record *r = add(k, RECORD_SEMAPHORE, 0);
 
 	if (r == NULL)
 		return;
+	r->u.semaphore.kind = kind;
 	r->u.semaphore.name = text_of(name);
 	r->u.semaphore.permits = permits;
+}
+
+void kit_command(struct kit *k, uint64_t id, uint32_t ticket)
+{
+	struct record *r = add(k, RECORD_COMMAND, id);
+
+	if (r == NULL)
+		return;
+	r->u.command = (struct store_command){
+		.begun = KIT_T0 + ticket, .ticket = ticket, .attempt = 1, .path = text_of("/do/0")
+	};
 }
 
 void kit_commit(struct kit *k)
@@ -294,7 +306,7 @@ static void say_event(struct buf *b, const struct event *e)
 }
 
 /* Asks and waits. NULL: it failed. */
-static struct store_read *ask(struct kit *k, enum read_kind kind, uint64_t after)
+static struct store_read *ask(struct kit *k, enum read_kind kind, uint64_t job, uint64_t after)
 {
 	struct store_read *r = calloc(1, sizeof *r);
 	enum gd_err        rc;
@@ -306,6 +318,7 @@ static struct store_read *ask(struct kit *k, enum read_kind kind, uint64_t after
 	r->kind = kind;
 	r->done = on_answer;
 	r->owner = k;
+	r->job = job;
 	r->after = after;
 	r->limit = PAGE;
 	r->bytes_max = SIZE_MAX;
@@ -317,12 +330,24 @@ static struct store_read *ask(struct kit *k, enum read_kind kind, uint64_t after
 		(void)pthread_cond_wait(&k->changed, &k->lock);
 	(void)pthread_mutex_unlock(&k->lock);
 	rc = r->outcome;
-	if (rc == GD_OK)
+	if (rc == GD_OK || (kind == READ_COMMANDS && rc == GD_NOT_FOUND)) /* expired meanwhile */
 		return r;
 	k->why = r->why;
 	fail(k, rc);
 	store_read_free(r);
 	return NULL;
+}
+
+static void say_commands(struct kit *k, struct buf *b, uint64_t job)
+{
+	struct store_read *r = ask(k, READ_COMMANDS, job, 0);
+
+	for (uint32_t i = 0; r != NULL && i < r->command_count; i++) {
+		buf_addf(b, "command %u of %" PRIu64, (unsigned)r->commands[i].ticket, job);
+		say_text(b, "path", r->commands[i].path);
+		buf_add_byte(b, '\n');
+	}
+	store_read_free(r);
 }
 
 static void say_jobs(struct kit *k, struct buf *b)
@@ -331,10 +356,12 @@ static void say_jobs(struct kit *k, struct buf *b)
 	struct store_read *r;
 
 	do {
-		if ((r = ask(k, READ_JOBS, after)) == NULL)
+		if ((r = ask(k, READ_JOBS, 0, after)) == NULL)
 			return;
-		for (uint32_t i = 0; i < r->job_count; i++)
+		for (uint32_t i = 0; i < r->job_count; i++) {
 			say_job(b, &r->jobs[i]);
+			say_commands(k, b, r->jobs[i].id);
+		}
 		after = r->next_after;
 		store_read_free(r);
 	} while (after != 0);
@@ -347,7 +374,7 @@ static void say_events(struct kit *k, struct buf *b)
 	struct store_read *r;
 
 	do {
-		if ((r = ask(k, READ_EVENTS, after)) == NULL)
+		if ((r = ask(k, READ_EVENTS, 0, after)) == NULL)
 			return;
 		for (uint32_t i = 0; i < r->event_count; i++)
 			say_event(b, &r->events[i]);
@@ -365,7 +392,11 @@ void kit_dump(struct kit *k, struct buf *out)
 	         store_next_job_id(k->store));
 	fail(k, live_walk(k->store, say_live, out, &k->why));
 	if (k->failed == GD_OK)
-		fail(k, store_each_semaphore(k->store, say_semaphore, out, &k->why));
+		fail(k,
+		     store_each_semaphore(k->store, SEMAPHORE_PLAIN, say_semaphore, out, &k->why));
+	if (k->failed == GD_OK)
+		fail(k,
+		     store_each_semaphore(k->store, SEMAPHORE_POOL, say_semaphore, out, &k->why));
 	kit_start(k);
 	if (k->failed == GD_OK)
 		say_jobs(k, out);

@@ -44,7 +44,8 @@ void kit_input(struct kit *k, uint64_t id, uint32_t number);
 void kit_event(struct kit *k, uint64_t id, uint32_t ordinal, size_t bytes);
 void kit_ended(struct kit *k, uint64_t id, uint32_t ordinal, enum job_status status);
 void kit_delete(struct kit *k, uint64_t id);
-void kit_semaphore(struct kit *k, const char *name, uint32_t permits);
+void kit_semaphore(struct kit *k, enum semaphore_kind kind, const char *name, uint32_t permits);
+void kit_command(struct kit *k, uint64_t id, uint32_t ticket);
 /* Hands them in and waits for the report. */
 void kit_commit(struct kit *k);
 

@@ -58,11 +58,14 @@ static void begin_filled(void)
 	kit_init(&k);
 	kit_open(&k, directory);
 	kit_start(&k);
-	kit_semaphore(&k, "gate", 3);
+	kit_semaphore(&k, SEMAPHORE_PLAIN, "gate", 3);
+	kit_semaphore(&k, SEMAPHORE_POOL, "gate", 2);
 	for (uint64_t id = 1; id <= 5; id++)
 		kit_job(&k, id, id % 2 == 0 ? JOB_COMPLETED : JOB_QUEUED, id == 1 ? "key" : NULL,
 		        "[\"x\"]", 60);
 	kit_started(&k, 3);
+	kit_command(&k, 2, 1);
+	kit_command(&k, 3, 1);
 	for (uint32_t i = 1; i <= 3; i++) {
 		kit_input(&k, 3, i);
 		kit_event(&k, 3, i, 40);
@@ -122,6 +125,7 @@ static enum gd_err run_commits(const struct oom_scene *scene, struct buf *said)
 	commit(&k);
 	kit_started(&k, 11);
 	kit_input(&k, 11, 1);
+	kit_command(&k, 11, 1);
 	kit_ended(&k, 11, 2, JOB_FAILED);
 	kit_job(&k, 12, JOB_QUEUED, "key", NULL, 60); /* refused */
 	commit(&k);
@@ -141,7 +145,7 @@ static enum gd_err run_deletes(const struct oom_scene *scene, struct buf *said)
 	kit_delete(&k, 2);
 	commit(&k);
 	kit_delete(&k, 4);
-	kit_semaphore(&k, "gate", 1);
+	kit_semaphore(&k, SEMAPHORE_PLAIN, "gate", 1);
 	commit(&k);
 	if (k.failed == GD_OK)
 		buf_addf(said, "seq %" PRIu64, k.seq);

@@ -154,10 +154,32 @@ static void semaphores(const char *dir)
 	struct kit              *k = begin(dir);
 
 	for (uint32_t i = 0; i < 6; i++) {
-		kit_semaphore(k, names[i % 2], i % 4);
+		kit_semaphore(k, i % 3 == 0 ? SEMAPHORE_POOL : SEMAPHORE_PLAIN, names[i % 2],
+		              i % 4);
 		commit(k);
 	}
-	kit_semaphore(k, "printer", 1); /* what every name has: the row goes */
+	kit_semaphore(k, SEMAPHORE_PLAIN, "printer", 1); /* what every name has: the row goes */
+	commit(k);
+}
+
+/* They are there from their commit to the end of their job. */
+static void commands(const char *dir)
+{
+	struct kit *k = begin(dir);
+
+	for (uint64_t id = 1; id <= 2; id++) {
+		submit(k, id);
+		kit_started(k, id);
+		kit_command(k, id, 1);
+		commit(k);
+		kit_command(k, id, 2);
+		kit_input(k, id, 1);
+		commit(k);
+	}
+	kit_ended(k, 1, 2, JOB_COMPLETED);
+	kit_command(k, 2, 3);
+	commit(k);
+	kit_delete(k, 1);
 	commit(k);
 }
 
@@ -297,6 +319,11 @@ static void version_3(const char *dir)
 	make_old(dir, 3);
 }
 
+static void version_6(const char *dir)
+{
+	make_old(dir, 6);
+}
+
 const struct power_scene power_scenes[] = {
 	{ .name = "birth", .lives = { only_open }, .is_of_birth = true },
 	{ .name = "stillbirth", .lives = { killed_at_once, one_job }, .is_of_birth = true },
@@ -308,6 +335,7 @@ const struct power_scene power_scenes[] = {
 	{ .name = "keys", .lives = { keys_and_labels } },
 	{ .name = "deletions", .lives = { deletions } },
 	{ .name = "semaphores", .lives = { semaphores } },
+	{ .name = "commands", .lives = { commands } },
 	{ .name = "stop-and-start", .lives = { one_job, more_jobs_and_stop } },
 	{ .name = "crash-and-start", .lives = { ten_jobs, more_jobs } },
 	{ .name = "crash-and-stop", .lives = { ten_jobs, only_open, only_open } },
@@ -324,5 +352,6 @@ const struct power_scene power_scenes[] = {
 	{ .name = "from-version-1", .lives = { version_1, more_jobs_and_stop } },
 	{ .name = "from-version-2", .lives = { version_2, more_jobs } },
 	{ .name = "from-version-3", .lives = { version_3, more_jobs_and_stop } },
+	{ .name = "from-version-6", .lives = { version_6, more_jobs } },
 };
 const uint32_t power_scene_count = sizeof power_scenes / sizeof power_scenes[0];

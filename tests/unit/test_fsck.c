@@ -358,7 +358,9 @@ static void given_rows_that_disagree_when_checked_then_each_is_told(void **state
 	assert_problem(f, "the state row says 7 running");
 	alter(f, "UPDATE state SET running = 3, next_job = 4");
 	assert_problem(f, "id of one that is there");
-	alter(f, "UPDATE state SET next_job = 5; INSERT INTO job_keys VALUES ('a', 'b', 99)");
+	alter(f, "UPDATE state SET next_job = 5; INSERT INTO commands VALUES (97, 1, 1, 1, '/a')");
+	assert_problem(f, "job 97: it has commands");
+	alter(f, "DELETE FROM commands; INSERT INTO job_keys VALUES ('a', 'b', 99)");
 	assert_problem(f, "job 99: its key is there");
 	alter(f,
 	      "UPDATE job_keys SET job = 98; UPDATE jobs SET owner = 'a', key = 'b' WHERE id = 4");

@@ -1,5 +1,4 @@
 #include "daemon/store/schema.h"
-#include "tests/lib/older_schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,17 +79,8 @@ static void given_a_file_of_version_1_when_migrated_then_its_rows_stay(void **st
 	struct db      *db = *state;
 	struct gd_error why = { 0 };
 
-	assert_int_equal(schema_create(db, NULL), GD_OK);
-	assert_int_equal(
-		db_exec(db,
-	                "DROP TABLE semaphores; DROP TABLE expiry; DROP TABLE ghosts;"
-	                "DROP TABLE event_marks; DROP TABLE event_log;"
-	                "ALTER TABLE jobs DROP COLUMN retain;"
-	                "ALTER TABLE jobs DROP COLUMN ordinal; PRAGMA user_version = 1;" OLDER_STATE_ONLY
-	                "ALTER TABLE state DROP COLUMN commits;"
-	                "INSERT INTO inputs VALUES (1, 1, 5, x'00')",
-	                NULL),
-		GD_OK);
+	assert_int_equal(schema_create_old(db, 1, NULL), GD_OK);
+	assert_int_equal(db_exec(db, "INSERT INTO inputs VALUES (1, 1, 5, x'00')", NULL), GD_OK);
 	assert_int_equal(schema_check(db, NULL), GD_OK);
 
 	assert_int_equal(schema_migrate(db, NULL), GD_OK);
@@ -106,18 +96,13 @@ static void given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_
 {
 	struct db *db = *state;
 
-	assert_int_equal(schema_create(db, NULL), GD_OK);
-	assert_int_equal(
-		db_exec(db,
-	                "DROP TABLE expiry; DROP TABLE ghosts; DROP TABLE event_marks;"
-	                "DROP TABLE event_log; ALTER TABLE jobs DROP COLUMN retain;"
-	                "ALTER TABLE jobs DROP COLUMN ordinal; PRAGMA user_version = 2;" OLDER_STATE_ONLY
-	                "ALTER TABLE state DROP COLUMN commits;"
-	                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-	                " WHERE i < 600) INSERT INTO jobs SELECT i, i % 2 + 1, 0, 0, 0, i,"
-	                " 0, 0, 'o', NULL, NULL, NULL, NULL, '', NULL, NULL FROM n",
-	                NULL),
-		GD_OK);
+	assert_int_equal(schema_create_old(db, 2, NULL), GD_OK);
+	assert_int_equal(db_exec(db,
+	                         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+	                         " WHERE i < 600) INSERT INTO jobs SELECT i, i % 2 + 1, 0, 0, 0, i,"
+	                         " 0, 0, 'o', NULL, NULL, NULL, NULL, '', NULL, NULL FROM n",
+	                         NULL),
+	                 GD_OK);
 
 	assert_int_equal(schema_migrate(db, NULL), GD_OK);
 
@@ -135,11 +120,9 @@ static void given_a_file_of_version_4_when_migrated_then_its_times_are_of_a_scal
 {
 	struct db *db = *state;
 
-	assert_int_equal(schema_create(db, NULL), GD_OK);
+	assert_int_equal(schema_create_old(db, 4, NULL), GD_OK);
 	assert_int_equal(
 		db_exec(db,
-	                OLDER_STATE_ONLY
-	                "PRAGMA user_version = 4;"
 	                "INSERT INTO event_marks VALUES (1500, 7);"
 	                "INSERT INTO jobs (id, status, loop, submitted, started, ended, seq,"
 	                " end_seq, owner, spec) VALUES (1, 1, 0, 1000, 1000, 0, 1, 0, '', ''),"
@@ -153,6 +136,27 @@ static void given_a_file_of_version_4_when_migrated_then_its_times_are_of_a_scal
 	assert_int_equal(number(db, "SELECT length(boot) FROM clock"), 0);
 	assert_int_equal(number(db, "SELECT count(*) FROM clock_steps WHERE at = 0 AND ahead = 0"),
 	                 1);
+}
+
+static void given_semaphores_of_version_6_when_migrated_then_they_are_plain_ones(void **state)
+{
+	struct db *db = *state;
+
+	assert_int_equal(schema_create_old(db, 6, NULL), GD_OK);
+	assert_int_equal(
+		db_exec(db,
+	                "INSERT INTO semaphores VALUES ('gate', 3), ('shut', 0);"
+	                "INSERT INTO jobs (id, status, loop, submitted, started, ended, seq,"
+	                " end_seq, owner, spec) VALUES (1, 1, 0, 1000, 1000, 0, 1, 0, '', '')",
+	                NULL),
+		GD_OK);
+
+	assert_int_equal(schema_migrate(db, NULL), GD_OK);
+
+	assert_int_equal(number(db, "SELECT count(*) FROM semaphores WHERE kind = 0"), 2);
+	assert_int_equal(number(db, "SELECT permits FROM semaphores WHERE name = 'gate'"), 3);
+	assert_int_equal(number(db, "SELECT priority FROM jobs WHERE id = 1"), 0);
+	assert_int_equal(db_prepare(db, NULL), GD_OK);
 }
 
 static int stop_now(void *left)
@@ -279,6 +283,7 @@ int main(void)
 			given_ended_jobs_of_version_2_when_migrated_then_they_are_listed_to_expire),
 		SCHEMA_TEST(
 			given_a_file_of_version_4_when_migrated_then_its_times_are_of_a_scale_that_was_the_wall),
+		SCHEMA_TEST(given_semaphores_of_version_6_when_migrated_then_they_are_plain_ones),
 		SCHEMA_TEST(
 			given_a_file_of_version_1_when_each_statement_is_cut_off_then_the_next_try_ends_it),
 		SCHEMA_TEST(given_a_step_that_fails_when_migrating_then_nothing_of_it_stays),

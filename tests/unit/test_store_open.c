@@ -332,11 +332,13 @@ static void given_a_refusal_when_the_cause_is_gone_then_the_lock_is_free(void **
 
 /* --- semaphores --- */
 
-static struct record *add_put(struct store_group *g, const char *name, uint32_t permits)
+static struct record *add_put(struct store_group *g, enum semaphore_kind kind, const char *name,
+                              uint32_t permits)
 {
 	struct record *r = store_group_add(g, RECORD_SEMAPHORE, 0);
 
 	assert_non_null(r);
+	r->u.semaphore.kind = kind;
 	r->u.semaphore.name = fixture_text(name);
 	r->u.semaphore.permits = permits;
 	return r;
@@ -363,21 +365,50 @@ static void given_permits_that_were_put_when_walked_then_each_name_has_its_last(
 	char                list[64] = "";
 
 	fixture_open(f);
-	first = add_put(g, "b", 7);
-	(void)add_put(g, "a", INT32_MAX);
-	(void)add_put(g, "gone", 2);
+	first = add_put(g, SEMAPHORE_PLAIN, "b", 7);
+	(void)add_put(g, SEMAPHORE_PLAIN, "a", INT32_MAX);
+	(void)add_put(g, SEMAPHORE_PLAIN, "gone", 2);
 	(void)fixture_commit(f, g);
 	g = store_group_new(0);
-	(void)add_put(g, "gone", 1);
-	last = add_put(g, "b", 0);
+	(void)add_put(g, SEMAPHORE_PLAIN, "gone", 1);
+	last = add_put(g, SEMAPHORE_PLAIN, "b", 0);
 	(void)fixture_commit(f, g);
 	assert_true(first->u.semaphore.serial < last->u.semaphore.serial);
 	fixture_close(f);
 	assert_int_equal(fixture_try_open(f, NULL), GD_OK);
 
-	assert_int_equal(store_each_semaphore(f->store, list_semaphore, list, NULL), GD_OK);
+	assert_int_equal(
+		store_each_semaphore(f->store, SEMAPHORE_PLAIN, list_semaphore, list, NULL), GD_OK);
 
 	assert_string_equal(list, "a 2147483647, b 0");
+}
+
+static void given_a_pool_when_it_is_called_as_a_semaphore_then_both_are_kept(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	char                plain[64] = "";
+	char                pools[64] = "";
+
+	fixture_open(f);
+	(void)add_put(g, SEMAPHORE_PLAIN, "gpu", 3);
+	(void)add_put(g, SEMAPHORE_POOL, "gpu", 2);
+	(void)add_put(g, SEMAPHORE_POOL, "one", 1);
+	(void)fixture_commit(f, g);
+	g = store_group_new(0);
+	(void)add_put(g, SEMAPHORE_PLAIN, "gpu", 1);
+	(void)fixture_commit(f, g);
+	fixture_close(f);
+	assert_int_equal(fixture_try_open(f, NULL), GD_OK);
+
+	assert_int_equal(
+		store_each_semaphore(f->store, SEMAPHORE_PLAIN, list_semaphore, plain, NULL),
+		GD_OK);
+	assert_int_equal(
+		store_each_semaphore(f->store, SEMAPHORE_POOL, list_semaphore, pools, NULL), GD_OK);
+
+	assert_string_equal(plain, "");
+	assert_string_equal(pools, "gpu 2, one 1");
 }
 
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -401,6 +432,7 @@ int main(void)
 		STORE_TEST(given_only_a_log_when_opened_then_no_empty_database_is_put_over_it),
 		STORE_TEST(given_a_refusal_when_the_cause_is_gone_then_the_lock_is_free),
 		STORE_TEST(given_permits_that_were_put_when_walked_then_each_name_has_its_last),
+		STORE_TEST(given_a_pool_when_it_is_called_as_a_semaphore_then_both_are_kept),
 	};
 
 	return cmocka_run_group_tests_name("store_open", tests, NULL, NULL);
