@@ -68,6 +68,7 @@ struct config {
 	_Atomic uint32_t keep_jobs;     /* ended ones */
 	_Atomic uint32_t keep_events;
 	_Atomic uint32_t keep_mib; /* of the database */
+	_Atomic uint32_t keep_output_mib;
 
 	uint64_t
 		given; /* bit i: key i of the table came from a flag, so a reload leaves it alone */

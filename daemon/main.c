@@ -66,6 +66,7 @@ static void set_retention(struct daemon *d)
 		.jobs_max = atomic_load(&c->keep_jobs),
 		.events_max = atomic_load(&c->keep_events),
 		.bytes_max = (uint64_t)atomic_load(&c->keep_mib) << 20,
+		.output_max = (uint64_t)atomic_load(&c->keep_output_mib) << 20,
 	};
 
 	store_retain(d->store, &bounds);

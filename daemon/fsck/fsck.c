@@ -253,6 +253,8 @@ static enum gd_err look_inside(struct fsck *f, struct gd_error *why)
 			rc = fsck_jobs(f, why);
 		}
 	}
+	if (rc == GD_OK)
+		rc = fsck_output(f, why);
 	db_close(&f->db);
 	return rc;
 }

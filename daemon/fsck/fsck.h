@@ -8,7 +8,8 @@
  *
  * Looked at: the lock, the files, the write-ahead log frame by frame (audit.h), what was acknowledged
  * last (last_commit.h), the version of the schema, SQLite's own integrity_check, counts against rows,
- * keys, labels, the specs, arguments and journaled inputs of jobs that are not over, and every event.
+ * keys, labels, the specs, arguments and journaled inputs of jobs that are not over, every event, and what
+ * commands have printed.
  *
  * Cost: one pass over the database, and one compilation of each distinct spec. Threads: none.
  */

@@ -43,6 +43,8 @@ void                     fsck_rows(struct fsck *f);
 GD_NODISCARD enum gd_err fsck_jobs(struct fsck *f, struct gd_error *why);
 /* fsck_clock.c */
 void                     fsck_clock(struct fsck *f);
+/* fsck_output.c */
+GD_NODISCARD enum gd_err fsck_output(struct fsck *f, struct gd_error *why);
 /* fsck_events.c */
 void                     fsck_events(struct fsck *f);
 

@@ -362,12 +362,13 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 	buf_addf(
 		b,
 		"],\"recovering\":%llu,\"disk_full\":%s,\"connections\":%u,\"processes\":0,\"queue\":%llu,"
-		"\"database_bytes\":%llu,\"wal_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
+		"\"database_bytes\":%llu,\"wal_bytes\":%llu,\"output_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
 		(unsigned long long)recover_left(pool),
 		store_is_full(pool->store) ? "true" : "false",
 		(unsigned)atomic_load(&r->desk->net->connections),
 		(unsigned long long)read->read.queue, (unsigned long long)read->read.database_bytes,
-		(unsigned long long)read->read.wal_bytes, resident_bytes(),
+		(unsigned long long)read->read.wal_bytes,
+		(unsigned long long)read->read.output_bytes, resident_bytes(),
 		(unsigned long long)read->read.seq);
 	reply_end(r);
 	store_read_free(&read->read);

@@ -22,6 +22,14 @@ enum gd_err run_log_open(struct run_log *log, const char *dir, const struct run_
 	return GD_OK;
 }
 
+void run_log_give(struct run_log *log, const int fd[RUN_STREAMS], enum run_log_which which,
+                  uint64_t offset)
+{
+	*log = (struct run_log){ .which = which, .next = offset };
+	for (int i = 0; i < RUN_STREAMS; i++)
+		log->file[i].fd = fd[i];
+}
+
 void run_log_close(struct run_log *log)
 {
 	for (int i = 0; i < RUN_STREAMS; i++) {
@@ -80,6 +88,8 @@ static bool to_unread(struct run_log_file *f, int *failed)
 	struct capture_segment next;
 	uint64_t               place;
 
+	if (f->fd < 0 && f->path[0] == '\0')
+		return false;
 	if (f->fd < 0 && (f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0) {
 		if (errno != ENOENT)
 			*failed = errno;

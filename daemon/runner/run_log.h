@@ -54,7 +54,10 @@ struct run_log {
 GD_NODISCARD enum gd_err run_log_open(struct run_log *log, const char *dir,
                                       const struct run_ref *ref, enum run_log_which which,
                                       uint64_t offset, struct gd_error *why);
-void                     run_log_close(struct run_log *log);
+/* The same for files that are open already, taken from here on; -1: that stream has none. */
+void run_log_give(struct run_log *log, const int fd[RUN_STREAMS], enum run_log_which which,
+                  uint64_t offset);
+void run_log_close(struct run_log *log);
 
 /* The next bytes into `room`: of one stream, at most `room_bytes`. Errors: GD_SYS. */
 GD_NODISCARD enum gd_err run_log_read(struct run_log *log, void *room, size_t room_bytes,

@@ -22,6 +22,53 @@ enum gd_err command_rows_put(struct store *s, struct record *r, struct gd_error 
 	return rc;
 }
 
+/* --- leaving --- */
+
+/* The rows that a deletion gives back. A list that does not fit does no harm: files without a job are
+ * found at the next look at all of them. */
+static enum gd_err note_dropped(struct store *s, uint64_t job, struct bind *b, uint32_t *count,
+                                struct gd_error *why)
+{
+	struct buf *outputs = &s->tx.outputs;
+	bool        has_row;
+	enum gd_err rc;
+
+	for (*count = 0; (rc = db_step(&s->db, b, &has_row, why)) == GD_OK && has_row; (*count)++) {
+		struct output_ref ref = { .job = job,
+			                  .ticket = (uint32_t)row_i64(b, 0),
+			                  .attempt = (uint32_t)row_i64(b, 1) };
+
+		buf_add(outputs, &ref, sizeof ref);
+	}
+	db_done(b);
+	return rc;
+}
+
+enum gd_err command_rows_drop(struct store *s, uint64_t job, struct gd_error *why)
+{
+	struct bind b = db_bind(&s->db, SQL_COMMANDS_DROP);
+	uint32_t    count;
+
+	bind_u64(&b, job);
+	return note_dropped(s, job, &b, &count, why);
+}
+
+enum gd_err command_rows_drop_some(struct store *s, uint64_t job, uint32_t count, bool *is_done,
+                                   struct gd_error *why)
+{
+	struct bind b = db_bind(&s->db, SQL_COMMANDS_DROP_SOME);
+	uint32_t    dropped;
+	enum gd_err rc;
+
+	bind_u64(&b, job);
+	bind_i64(&b, count);
+	rc = note_dropped(s, job, &b, &dropped, why);
+	*is_done = rc == GD_OK && dropped < count;
+	return rc;
+}
+
+/* --- reading --- */
+
 /* The answer's next row, zeroed; NULL when memory ends. What is outgrown stays in the arena. */
 static struct store_command *next_command(struct store_read *r, uint32_t *room)
 {

@@ -39,6 +39,8 @@ static void transaction_reset(struct transaction *tx)
 	job_map_clear(&tx->gone);
 	buf_clear(&tx->scrub);
 	chunk_clear(&tx->chunk);
+	tx->outputs.cap = OUTPUT_GONE_BYTES_MAX;
+	buf_clear(&tx->outputs);
 	tx->has_now = false;
 	tx->is_done = false;
 }
@@ -50,6 +52,7 @@ void transaction_close(struct transaction *tx)
 	buf_close(&tx->scrub);
 	buf_close(&tx->again);
 	buf_close(&tx->ended_before.ids);
+	buf_close(&tx->outputs);
 	buf_close(&tx->leaving);
 	chunk_close(&tx->chunk);
 }
@@ -99,6 +102,7 @@ enum gd_err transaction_run(struct store *s, transaction_body *body, void *ctx,
 	if (!s->tx.is_done)
 		s->is_behind = false;
 	note_last_commit(s);
+	output_let_go(&s->output, s->tx.outputs.at, s->tx.outputs.bytes);
 	return GD_OK;
 }
 

@@ -42,7 +42,7 @@ static enum gd_err drop_rows(struct store *s, uint64_t job, uint64_t seq, struct
 	enum gd_err rc = drop_by_job(s, SQL_INPUTS_DROP, job, why);
 
 	if (rc == GD_OK)
-		rc = drop_by_job(s, SQL_COMMANDS_DROP, job, why);
+		rc = command_rows_drop(s, job, why);
 	if (rc == GD_OK)
 		rc = event_rows_drop(s, job, seq, why);
 	return rc == GD_OK ? drop_by_job(s, SQL_JOB_DROP, job, why) : rc;
@@ -102,7 +102,7 @@ static enum gd_err drop_many(struct store *s, uint64_t job, bool *is_done, struc
 	if (rc == GD_OK && *is_done)
 		rc = drop_some(s, SQL_JOB_CHUNKS_DROP_SOME, job, is_done, why);
 	if (rc == GD_OK && *is_done)
-		rc = drop_some(s, SQL_COMMANDS_DROP_SOME, job, is_done, why);
+		rc = command_rows_drop_some(s, job, DROP_ROWS_MAX, is_done, why);
 	return rc;
 }
 

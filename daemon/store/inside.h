@@ -13,6 +13,7 @@
 #include "daemon/store/db.h"
 #include "daemon/store/job_map.h"
 #include "daemon/store/last_commit.h"
+#include "daemon/store/output.h"
 #include "daemon/store/state_dir.h"
 #include "daemon/store/store.h"
 #include "daemon/store/suspects.h"
@@ -53,6 +54,7 @@ struct transaction {
 	struct buf          scrub;   /* uint64_t: first seqs of the chunks that hold their events */
 	struct chunk_writer chunk;   /* events not yet written */
 	struct buf          again;   /* a chunk without the events that are gone */
+	struct buf          outputs; /* struct output_ref: commands whose jobs it deletes */
 	struct buf          leaving; /* the ids of one row of `expiry` */
 	struct state_row    before;  /* as it was before this one */
 	gd_nsec             horizon_before;
@@ -114,6 +116,7 @@ struct store {
 	bool                has_shrunk; /* pages were given back, and the file is not cut yet */
 	uint64_t            semaphore_serial; /* of the last put since the start */
 	struct backup       backup;
+	struct output       output;
 	struct suspects     suspects;    /* the loops' while they replay */
 	struct live_chunks *live_chunks; /* of the pages read last; NULL: none are known */
 
@@ -210,11 +213,18 @@ GD_NODISCARD enum gd_err clock_rows_put_step(struct store *s, struct gd_wall_ste
 /* Inside a transaction of things up to `latest`. */
 GD_NODISCARD enum gd_err clock_rows_reach(struct store *s, gd_nsec latest, struct gd_error *why);
 
+/* store_output.c */
+GD_NODISCARD enum gd_err store_output_open(struct store *s, struct gd_error *why);
+
 /* semaphore_rows.c */
 GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,
                                             struct gd_error *why);
 
-/* command_rows.c */
+/* command_rows.c. What is dropped is noted in tx.outputs. */
+GD_NODISCARD enum gd_err command_rows_drop(struct store *s, uint64_t job, struct gd_error *why);
+/* At most so many; *is_done: there were fewer. */
+GD_NODISCARD enum gd_err command_rows_drop_some(struct store *s, uint64_t job, uint32_t count,
+                                                bool *is_done, struct gd_error *why);
 GD_NODISCARD enum gd_err command_rows_put(struct store *s, struct record *r, struct gd_error *why);
 GD_NODISCARD enum gd_err command_rows_read(struct store *s, struct store_read *r,
                                            struct gd_error *why);

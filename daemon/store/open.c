@@ -203,10 +203,15 @@ enum gd_err store_open(const struct store_config *cfg, struct store **out, struc
 	rc = use_database(s, cfg->accepts_rollback, audited, why);
 	if (rc != GD_OK)
 		goto close_db;
+	rc = store_output_open(s, why);
+	if (rc != GD_OK)
+		goto close_last;
 	suspects_open(&s->suspects, s->dir.dir_fd);
 	GD_FAILPOINT("store.opened");
 	*out = s;
 	return GD_OK;
+close_last:
+	last_commit_close(&s->last);
 close_db:
 	free(s->steps);
 	db_close(&s->db);
@@ -244,6 +249,7 @@ void store_close(struct store *s)
 	live_chunks_free(s);
 	suspects_close(&s->suspects);
 	last_commit_close(&s->last);
+	output_close(&s->output);
 	state_dir_close(&s->dir);
 	transaction_close(&s->tx);
 	buf_close(&s->ended.ids);

@@ -153,11 +153,31 @@ enum gd_err read_job(struct store *s, struct store_read *r, struct gd_error *why
 	return add_job(s, r, r->job, &room, why);
 }
 
+static enum gd_err read_absent(struct store *s, struct store_read *r, struct gd_error *why)
+{
+	uint32_t    count = 0;
+	enum gd_err rc = GD_OK;
+
+	for (uint32_t i = 0; rc == GD_OK && i < r->id_count; i++) {
+		struct bind b = db_bind(&s->db, SQL_JOB_SEQ);
+		bool        has_row;
+
+		bind_u64(&b, r->ids[i]);
+		rc = db_step(&s->db, &b, &has_row, why);
+		db_done(&b);
+		if (rc == GD_OK && !has_row)
+			r->ids[count++] = r->ids[i];
+	}
+	r->id_count = count;
+	return rc;
+}
+
 static enum gd_err read_info(struct store *s, struct store_read *r)
 {
 	memcpy(r->jobs_by_status, s->row.jobs, sizeof r->jobs_by_status);
 	r->database_bytes = state_dir_bytes(s->dir.database);
 	r->wal_bytes = state_dir_bytes(s->dir.wal);
+	r->output_bytes = output_bytes(&s->output);
 	r->queue = atomic_load(&s->queued);
 	return GD_OK;
 }
@@ -180,6 +200,8 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 		return read_info(s, r);
 	case READ_LIVE:
 		return read_live(s, r, why);
+	case READ_ABSENT:
+		return read_absent(s, r, why);
 	case READ_COMMANDS:
 		return command_rows_read(s, r, why);
 	case READ_BACKUP:

@@ -13,6 +13,7 @@ void store_retain(struct store *s, const struct store_retention *bounds)
 	atomic_store(&r->jobs_max, bounds->jobs_max);
 	atomic_store(&r->events_max, bounds->events_max);
 	atomic_store(&r->bytes_max, bounds->bytes_max);
+	output_set_max(&s->output, bounds->output_max);
 }
 
 enum gd_err retention_load(struct store *s, struct gd_error *why)

@@ -7,6 +7,8 @@
  *	DIR/gatherd.last    what was acknowledged last (last_commit.h)
  *	DIR/backup.new      a copy that is being made or checked (backup.h)
  *	DIR/backup.db       a copy that is whole and waits for its reader
+ *	DIR/output          what commands have printed, of jobs that are kept (output.h)
+ *	DIR/runner          gatherd-runner's: what runs, and its output meanwhile
  *	DIR/gatherd.db.new  a database that is being made; it gets its name when it is whole
  *
  * Nothing that is found is ever overwritten: what does not look like ours is refused in words.

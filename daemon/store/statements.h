@@ -67,11 +67,12 @@
 	X(SQL_COMMANDS_GET, "SELECT begun, ticket, attempt, path FROM commands WHERE job = ?1"     \
 	                    " AND (begun, ticket, attempt) > (?2, ?3, ?4)"                         \
 	                    " ORDER BY begun, ticket, attempt")                                    \
-	X(SQL_COMMANDS_DROP, "DELETE FROM commands WHERE job = ?1")                                \
+	X(SQL_COMMANDS_DROP, "DELETE FROM commands WHERE job = ?1 RETURNING ticket, attempt")      \
 	X(SQL_COMMANDS_DROP_SOME, "DELETE FROM commands WHERE job = ?1"                            \
 	                          " AND (begun, ticket, attempt) IN"                               \
 	                          " (SELECT begun, ticket, attempt FROM commands WHERE job = ?1"   \
-	                          " ORDER BY begun, ticket, attempt LIMIT ?2)")                    \
+	                          " ORDER BY begun, ticket, attempt LIMIT ?2)"                     \
+	                          " RETURNING ticket, attempt")                                    \
 	/* events */                                                                               \
 	X(SQL_CHUNK_PUT, "INSERT INTO event_chunks (first_seq, last_seq, body)"                    \
 	                 " VALUES (?1, ?2, ?3)")                                                   \

@@ -95,6 +95,13 @@ struct store_job {
 
 /* --- records: what a group is made of --- */
 
+/* Whose output: an attempt of a command. */
+struct output_ref {
+	uint64_t job;
+	uint32_t ticket;
+	uint32_t attempt;
+};
+
 enum record_kind {
 	RECORD_JOB,        /* a new job, perhaps already ended */
 	RECORD_STARTED,    /* status running, `started` */
@@ -206,6 +213,7 @@ enum read_kind {
 	READ_INFO,
 	READ_BACKUP,
 	READ_LIVE,    /* jobs that are not over, by id, with their journaled inputs: for recovery */
+	READ_ABSENT,  /* of `ids`, those of no job */
 	READ_COMMANDS /* a job, and its commands in the order in which they began */
 };
 
@@ -267,6 +275,8 @@ struct store_read {
 	uint64_t
 			after; /* EVENTS: seq; BACKUP: offset; JOBS, LIVE: id of the last row of the page before, 0: from the start */
 	uint32_t        limit; /* rows; BACKUP: bytes */
+	uint64_t       *ids; /* ABSENT: the asker's; the first `id_count` of them are the answer */
+	uint32_t        id_count;
 	uint32_t        part, parts; /* LIVE: only ids that leave `part` when divided by `parts` */
 	enum backup_ask backup_ask;
 	size_t bytes_max; /* EVENTS: stop after this many bytes of bodies; LIVE: of all that was read
@@ -293,9 +303,9 @@ struct store_read {
 	uint64_t oldest;     /* EVENTS: the lowest seq that is still kept */
 	bool     is_expired; /* EVENTS: some that were asked for are gone, by age or number */
 	uint64_t seq;        /* the highest seq that is durable */
-	uint64_t jobs_by_status[5];                /* INFO */
-	uint64_t database_bytes, wal_bytes, queue; /* INFO */
-	struct backup_state backup;                /* BACKUP; asked: its id */
+	uint64_t jobs_by_status[5];                              /* INFO */
+	uint64_t database_bytes, wal_bytes, output_bytes, queue; /* INFO */
+	struct backup_state backup;                              /* BACKUP; asked: its id */
 	struct text         piece;
 };
 void store_read_free(struct store_read *r); /* from malloc, with its arena */
@@ -312,7 +322,8 @@ struct store_retention {
 	gd_nsec events_age;
 	uint64_t jobs_max;
 	uint64_t events_max;
-	uint64_t bytes_max; /* of the database without its free pages; jobs and events leave */
+	uint64_t bytes_max;  /* of the database without its free pages; jobs and events leave */
+	uint64_t output_max; /* bytes of output_keep(); that of the longest ended commands leaves */
 };
 
 struct store_config {
@@ -393,9 +404,21 @@ bool                     store_is_full(const struct store *s);
 uint64_t store_queued(const struct store *s); /* records handed in, not yet committed */
 /* A number that grows whenever the writer has made progress or has nothing to do; for watchdogs. */
 uint64_t store_heartbeat(const struct store *s);
+/* --- what commands have printed, see output.h; any thread, after store_start() --- */
+
+/* The command has ended: its output, so far in DIR/runner, stays as long as its job, when the runner
+ * has let go of it. `ended` is on the daemon's scale. Errors: GD_SYS. */
+GD_NODISCARD enum gd_err store_keep_output(struct store *s, const struct output_ref *ref,
+                                           gd_nsec ended, struct gd_error *why);
+/* Stdout and stderr, for run_log_give(), while the command runs and after; -1: nothing is there. The
+ * caller closes them. */
+void store_open_output(struct store *s, const struct output_ref *ref, int fd[2]);
+/* Output of a command that has ended and began then, if it had any, may have left for want of room. */
+bool store_is_output_expired(const struct store *s, gd_nsec begun);
+
 /* Commits what was handed in, ends the thread. After it nothing may be submitted. What has no room
  * on the disk even then is reported as GD_DURABILITY_UNKNOWN. */
-void     store_stop(struct store *s);
-void     store_close(struct store *s); /* checkpoint, close, unlock */
+void store_stop(struct store *s);
+void store_close(struct store *s); /* checkpoint, close, unlock */
 
 #endif

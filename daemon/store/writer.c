@@ -282,6 +282,7 @@ enum gd_err store_start(struct store *s, struct gd_error *why)
 		return gd_fail_sys(why, failed, "store: thread");
 	}
 	s->is_started = true;
+	output_start(&s->output);
 	return GD_OK;
 }
 
@@ -337,6 +338,7 @@ void store_stop(struct store *s)
 {
 	if (!s->is_started)
 		return;
+	output_stop(&s->output); /* it may be waiting for an answer */
 	(void)pthread_mutex_lock(&s->queue.lock);
 	s->queue.is_stopping = true;
 	(void)pthread_cond_signal(&s->queue.changed);

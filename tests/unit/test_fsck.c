@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -368,6 +369,20 @@ static void given_rows_that_disagree_when_checked_then_each_is_told(void **state
 	assert_some_problem(f, "job 4: its key does not lead to it");
 }
 
+static void given_output_of_no_job_when_checked_then_it_is_told_and_no_problem(void **state)
+{
+	struct fixture *f = *state;
+	char            path[512];
+
+	fill_and_close(f);
+	fixture_path(f, "output", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	fixture_write_file(f, "output/1-1-1.out", "x", 1);
+	fixture_write_file(f, "output/99-1-1.err", "x", 1);
+
+	assert_clean(f, "output of commands: 1 files of no job");
+}
+
 static void given_very_many_problems_when_checked_then_the_rest_is_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -409,6 +424,7 @@ int main(void)
 		FSCK_TEST(given_a_missing_chunk_when_checked_then_the_job_that_needs_it_is_named),
 		FSCK_TEST(given_events_that_have_expired_when_checked_then_nobody_misses_them),
 		FSCK_TEST(given_rows_that_disagree_when_checked_then_each_is_told),
+		FSCK_TEST(given_output_of_no_job_when_checked_then_it_is_told_and_no_problem),
 		FSCK_TEST(given_very_many_problems_when_checked_then_the_rest_is_counted),
 		FSCK_TEST(given_a_newer_schema_when_checked_then_nothing_is_guessed),
 	};
