@@ -1,16 +1,14 @@
 #include "daemon/config.h"
 
+#include "daemon/config_file.h"
 #include "daemon/config_key.h"
 
-#include <errno.h>
-#include <ini.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CONFIG_SECTION "gatherd"
 #define SYSTEM_USER "gatherd"
 #define SYSTEM_STATE_DIR "/var/lib/gatherd"
 #define SYSTEM_SOCKET "/run/gatherd/gatherd.sock"
@@ -134,102 +132,10 @@ static enum gd_err check_whole(const struct config *c, struct gd_error *why)
 	return GD_OK;
 }
 
-/* --- the file --- */
-
-struct source {
-	struct config  *config;
-	FILE           *file;
-	int             line;  /* the one read last, from 1 */
-	uint64_t        said;  /* bits of the keys that came so far */
-	struct gd_error fault; /* the first one */
-	int             fault_line;
-};
-
-static void source_fault(struct source *s, const char *text)
-{
-	if (s->fault.code != GD_OK)
-		return;
-	(void)gd_fail(&s->fault, GD_INVALID_PARAMS, "%s", text);
-	s->fault_line = s->line;
-}
-
-/* For ini_parse_stream(), like fgets(). A line that does not fit would come in parts. */
-static char *read_line(char *line, int room, void *stream)
-{
-	struct source *s = stream;
-	size_t         bytes;
-
-	if (s->fault.code != GD_OK || fgets(line, room, s->file) == NULL)
-		return NULL;
-	s->line++;
-	bytes = strlen(line);
-	if (bytes == (size_t)room - 1 && line[bytes - 1] != '\n') {
-		source_fault(s, "a line that is too long");
-		return NULL;
-	}
-	return line;
-}
-
-/* For ini_parse_stream(): one key. Zero is an error. */
-static int take_pair(void *ctx, const char *section, const char *name, const char *value)
-{
-	struct source  *s = ctx;
-	int             index = config_key_find(name, strlen(name));
-	uint64_t        bit = index < 0 ? 0 : UINT64_C(1) << index;
-	struct gd_error why = { 0 };
-	char            words[sizeof why.text];
-
-	if (strcmp(section, CONFIG_SECTION) != 0) {
-		source_fault(s, "keys belong below [" CONFIG_SECTION "]");
-		return 0;
-	}
-	if (index < 0) {
-		(void)snprintf(words, sizeof words, "%.60s: there is no such key", name);
-		source_fault(s, words);
-		return 0;
-	}
-	if ((s->said & bit) != 0 && config_key_at((uint32_t)index)->type != CONFIG_LISTEN) {
-		(void)snprintf(words, sizeof words, "%s: said twice", name);
-		source_fault(s, words);
-		return 0;
-	}
-	s->said |= bit;
-	if ((s->config->given & bit) != 0)
-		return 1; /* a flag wins */
-	if (config_key_set(s->config, config_key_at((uint32_t)index), value, &why) != GD_OK) {
-		(void)snprintf(words, sizeof words, "%s: %.200s", name, why.text);
-		source_fault(s, words);
-		return 0;
-	}
-	return 1;
-}
-
-static enum gd_err read_file(struct config *c, struct gd_error *why)
-{
-	struct source s = { .config = c, .file = fopen(c->file, "re") };
-	int           first_bad;
-	bool          is_unreadable;
-
-	if (s.file == NULL)
-		return gd_fail_sys(why, errno, "%.150s", c->file);
-	first_bad = ini_parse_stream(read_line, &s, take_pair, &s);
-	is_unreadable = ferror(s.file) != 0;
-	(void)fclose(s.file);
-	if (is_unreadable)
-		return gd_fail_sys(why, EIO, "%.150s", c->file);
-	if (s.fault.code != GD_OK && (first_bad <= 0 || s.fault_line <= first_bad))
-		return gd_fail(why, GD_INVALID_PARAMS, "%.100s:%d: %s", c->file, s.fault_line,
-		               s.fault.text);
-	if (first_bad > 0)
-		return gd_fail(why, GD_INVALID_PARAMS,
-		               "%.100s:%d: neither [section] nor key = value", c->file, first_bad);
-	if (first_bad < 0)
-		return gd_fail(why, GD_NOMEM, "%.100s: no memory to read it", c->file);
-	return GD_OK;
-}
+/* --- the whole --- */
 
 /* Everything that no flag gave: presets, then the file, then what depends on where we run. */
-static enum gd_err fill(struct config *c, struct gd_error *why)
+static enum gd_err fill(struct config *c, struct profile_table *profiles, struct gd_error *why)
 {
 	enum gd_err rc = GD_OK;
 
@@ -238,11 +144,40 @@ static enum gd_err fill(struct config *c, struct gd_error *why)
 			config_key_preset(c, config_key_at(i));
 	}
 	if (c->file[0] != '\0')
-		rc = read_file(c, why);
+		rc = config_file_read(c, profiles, why);
 	if (rc == GD_OK)
 		rc = preset_paths(c, why);
 	if (rc == GD_OK)
 		rc = check_whole(c, why);
+	return rc;
+}
+
+/* Whoever can change the program of a profile can run what he likes. */
+static enum gd_err check_programs(const struct config *c, const struct profile_table *profiles,
+                                  struct gd_error *why)
+{
+	struct gd_error inner = { 0 };
+	int             line = 0;
+	enum gd_err     rc = profile_table_trust(profiles, &line, &inner);
+
+	if (rc == GD_OK)
+		return GD_OK;
+	return gd_fail(why, rc, "%.80s:%d: %.150s", c->file, line, inner.text);
+}
+
+/* fill(), and the profiles that are in the file, for the caller to put into force. */
+static enum gd_err fill_all(struct config *c, bool checks_programs, struct profile_table **out,
+                            struct gd_error *why)
+{
+	enum gd_err rc = profile_table_new(out, why);
+
+	if (rc != GD_OK)
+		return rc;
+	rc = fill(c, *out, why);
+	if (rc == GD_OK && checks_programs)
+		rc = check_programs(c, *out, why);
+	if (rc != GD_OK)
+		profile_table_release(*out);
 	return rc;
 }
 
@@ -271,7 +206,8 @@ static void print_help(FILE *out)
 		"                              say what is in it (exit 1: something is wrong)\n"
 		"  --schema                    print a JSON Schema of jobs, for editors\n"
 		"  --version, --help\n\n"
-		"Each of these is also a key of the file, below [" CONFIG_SECTION "]:\n");
+		"Each of these is also a key of the file, below [" CONFIG_SECTION "]. Sections\n"
+		"[" PROFILE_SECTION " NAME] say what jobs may execute; see gatherd.conf.\n");
 	for (uint32_t i = 0; i < config_key_count(); i++) {
 		const struct config_key *k = config_key_at(i);
 
@@ -374,8 +310,9 @@ static enum config_action refuse(FILE *err, const char *text, int code, int *exi
 enum config_action config_load(struct config *c, int argc, char **argv, FILE *out, FILE *err,
                                int *exit_code)
 {
-	struct flags    f = { .words = argv, .count = argc, .next = 1 };
-	struct gd_error why = { 0 };
+	struct flags          f = { .words = argv, .count = argc, .next = 1 };
+	struct profile_table *profiles;
+	struct gd_error       why = { 0 };
 
 	*c = (struct config){ 0 };
 	*exit_code = 0;
@@ -389,26 +326,40 @@ enum config_action config_load(struct config *c, int argc, char **argv, FILE *ou
 	}
 	if (has_word(argc, argv, "--schema"))
 		return CONFIG_SCHEMA;
+	if (profile_book_open(&c->profiles, &why) != GD_OK)
+		return refuse(err, why.text, CONFIG_EXIT_CONFIG, exit_code);
 	while (f.next < f.count) {
 		if (take_flag(c, &f, &why) != GD_OK)
 			return refuse(err, why.text, CONFIG_EXIT_USAGE, exit_code);
 	}
-	if (fill(c, &why) != GD_OK)
+	if (fill_all(c, !f.is_fsck, &profiles, &why) != GD_OK)
 		return refuse(err, why.text, CONFIG_EXIT_CONFIG, exit_code);
+	profile_book_put(c->profiles, profiles);
+	profile_table_release(profiles);
 	if (f.is_fsck)
 		return CONFIG_FSCK;
 	return f.is_check ? CONFIG_CHECK : CONFIG_RUN;
+}
+
+void config_close(struct config *c)
+{
+	profile_book_close(c->profiles);
+	c->profiles = NULL;
 }
 
 /* --- reload --- */
 
 enum gd_err config_reload(struct config *c, struct gd_error *why)
 {
-	struct config fresh = *c;
-	enum gd_err   rc = fill(&fresh, why);
+	struct config         fresh = *c;
+	struct profile_table *profiles;
+	enum gd_err           rc = fill_all(&fresh, true, &profiles, why);
 
 	if (rc != GD_OK)
 		return rc;
+	profile_book_put(c->profiles, profiles);
+	log_info("config.profiles", "count=%u", (unsigned)profile_table_count(profiles));
+	profile_table_release(profiles);
 	for (uint32_t i = 0; i < config_key_count(); i++) {
 		const struct config_key *k = config_key_at(i);
 

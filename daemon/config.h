@@ -5,18 +5,20 @@
  *
  * One table of keys (config_key.h) drives the flags, the file, --help and every message: each key
  * of the file is a flag and the other way round. A flag wins over the file, the file over the
- * default. Lists are not added up: any `listen` flag hides those of the file.
+ * default. Lists are not added up: any `listen` flag hides those of the file. Sections `[exec NAME]`
+ * are in the file only: profile/profile_key.h knows their keys.
  *
- * Reloadable keys are atomics and may be read from every thread at any time; the rest never changes
- * after config_load().
+ * Reloadable keys are atomics and may be read from every thread at any time, and the profiles are in
+ * a book; the rest never changes after config_load().
  *
- * Ownership: everything lives inside the struct. Threads: config_load() and config_reload() on the
+ * Ownership: everything lives inside the struct but the book, which config_close() frees. Threads: config_load() and config_reload() on the
  * main thread.
  */
 #ifndef GATHERD_CONFIG_H
 #define GATHERD_CONFIG_H
 
 #include "daemon/log.h"
+#include "daemon/profile/profile_table.h"
 #include "proto/base/err.h"
 
 #include <limits.h>
@@ -70,6 +72,8 @@ struct config {
 	_Atomic uint32_t keep_mib; /* of the database */
 	_Atomic uint32_t keep_output_mib;
 
+	struct profile_book *profiles; /* owned; reloadable, as a whole */
+
 	uint64_t
 		given; /* bit i: key i of the table came from a flag, so a reload leaves it alone */
 };
@@ -82,13 +86,17 @@ enum config_action {
 	CONFIG_END     /* everything is said; exit with `*exit_code` */
 };
 
-/* Reads flags and file. --help and --version go to `out`, words about mistakes to `err`. */
+/* Reads flags and file. --help and --version go to `out`, words about mistakes to `err`. After
+ * CONFIG_RUN and CONFIG_CHECK the programs of the profiles have been looked at. */
 GD_NODISCARD enum config_action config_load(struct config *c, int argc, char **argv, FILE *out,
                                             FILE *err, int *exit_code);
 
+void config_close(struct config *c); /* also after CONFIG_END */
+
 /* Reads the file again and applies what may change, the level of the log included; the rest is told
- * in the log as needing a restart. The tokens are auth_reload()'s. Errors: GD_INVALID_PARAMS with
- * FILE:LINE, GD_SYS; nothing has changed then. */
+ * in the log as needing a restart. The tokens are auth_reload()'s. Errors: GD_INVALID_PARAMS and
+ * GD_FORBIDDEN (somebody else could change a program) with FILE:LINE, GD_SYS, GD_NOMEM; nothing has
+ * changed then. */
 GD_NODISCARD enum gd_err config_reload(struct config *c, struct gd_error *why);
 
 #endif

@@ -319,53 +319,79 @@ static void stop_without_memory(void)
 	pool_die("daemon.no_memory", NULL);
 }
 
-int main(int argc, char **argv)
+/* Whether it could start, as far as that can be seen without starting. */
+static int check_config(struct daemon *d)
 {
-	static struct daemon d;
-	struct gd_error      why;
-	enum config_action   action;
-	enum gd_err          rc;
-	int                  code = 0;
+	struct gd_error why;
+	enum gd_err     rc = auth_open(d->config.token_file, &d->auth, &why);
 
-	json_memory_guard(stop_without_memory);
-	action = config_load(&d.config, argc, argv, stdout, stderr, &code);
-	if (action == CONFIG_END)
-		return code;
-	if (action == CONFIG_SCHEMA)
-		return print_schema();
-	if (action == CONFIG_FSCK)
-		return look_at_state(d.config.state_dir);
-	log_open(d.config.is_foreground);
-	log_set_level((enum log_level)atomic_load(&d.config.log_level));
+	if (rc == GD_OK)
+		auth_close(d->auth);
+	else
+		log_error("config.refused", "%s", why.text);
+	return exit_code_of(rc);
+}
+
+static int run(struct daemon *d)
+{
+	struct gd_error why;
+	enum gd_err     rc;
+
+	notify_open();
+	notify_status("opening the state directory");
+	if ((rc = open_all(d, &why)) == GD_OK) {
+		log_info("daemon.ready", "socket=%s loops=%u jobs=%" PRIu64 " seq=%" PRIu64,
+		         d->config.socket, (unsigned)d->config.loops, d->pool->recovery.total,
+		         store_seq(d->store));
+		tell_status(d);
+		if (d->pool->recovery.total != 0)
+			notify_watchdog_allow(REPLAY_MAX);
+		notify_ready();
+		loop_run(pool_loop(d->pool, 0));
+	} else {
+		log_error("daemon.start_failed", "%s", why.text);
+	}
+	close_all(d);
+	notify_close();
+	log_info("daemon.stopped", "code=%d", exit_code_of(rc));
+	return exit_code_of(rc);
+}
+
+static void prepare(struct daemon *d)
+{
+	log_open(d->config.is_foreground);
+	log_set_level((enum log_level)atomic_load(&d->config.log_level));
 	json_object_seed(0);
 	/* Large blocks go back to the system when they are freed. Left alone, glibc keeps more of them
 	 * with every burst: the second million of coroutines would take a quarter more. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads our log may end before we do */
-	if (action == CONFIG_CHECK) {
-		rc = auth_open(d.config.token_file, &d.auth, &why);
-		if (rc == GD_OK)
-			auth_close(d.auth);
-		else
-			log_error("config.refused", "%s", why.text);
-		return exit_code_of(rc);
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	int                  code = 0;
+
+	json_memory_guard(stop_without_memory);
+	switch (config_load(&d.config, argc, argv, stdout, stderr, &code)) {
+	case CONFIG_END:
+		break;
+	case CONFIG_SCHEMA:
+		code = print_schema();
+		break;
+	case CONFIG_FSCK:
+		code = look_at_state(d.config.state_dir);
+		break;
+	case CONFIG_CHECK:
+		prepare(&d);
+		code = check_config(&d);
+		break;
+	case CONFIG_RUN:
+		prepare(&d);
+		code = run(&d);
+		break;
 	}
-	notify_open();
-	notify_status("opening the state directory");
-	if ((rc = open_all(&d, &why)) == GD_OK) {
-		log_info("daemon.ready", "socket=%s loops=%u jobs=%" PRIu64 " seq=%" PRIu64,
-		         d.config.socket, (unsigned)d.config.loops, d.pool->recovery.total,
-		         store_seq(d.store));
-		tell_status(&d);
-		if (d.pool->recovery.total != 0)
-			notify_watchdog_allow(REPLAY_MAX);
-		notify_ready();
-		loop_run(pool_loop(d.pool, 0));
-	} else {
-		log_error("daemon.start_failed", "%s", why.text);
-	}
-	close_all(&d);
-	notify_close();
-	log_info("daemon.stopped", "code=%d", exit_code_of(rc));
-	return exit_code_of(rc);
+	config_close(&d.config);
+	return code;
 }

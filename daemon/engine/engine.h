@@ -29,9 +29,10 @@
  *	RECALL, in place of all that, before BEGIN, and for one that is held
  *
  * EXEC's `data` is {argv: [text], grace: seconds} and, where they are given, stdin (text, or
- * {base64}), env, cwd, pool, stdout "DEVNULL", stderr "DEVNULL" or "STDOUT", yield "lines",
- * on_interrupt. All of it was checked: text without NUL, sizes below limits.h. Every attempt has the
- * same request.
+ * {base64}), env (text, or {secret: name} for what only the outside knows), cwd, pool, stdout
+ * "DEVNULL", stderr "DEVNULL" or "STDOUT", yield "lines", on_interrupt; profile, and then timeout in
+ * seconds: argv are the arguments behind the profile's own, and may be none. All of it was checked:
+ * text without NUL, sizes below limits.h. Every attempt has the same request.
  *
  * EXITED's `message` is one of
  *	{code, signal, stdout, stderr}		how it ended, code or signal null; truncated: true

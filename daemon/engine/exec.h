@@ -82,7 +82,7 @@ bool                exec_outcome_check(struct running *r, const struct exec_run 
 bool                exec_outcome_is_interrupted(struct value outcome);
 /* {code, signal}, a new reference. */
 struct value        exec_outcome_status(struct engine *e, struct value outcome);
-/* The program, for people; borrowed from the request. */
+/* The program, or the profile, for people; borrowed from the request. */
 const struct vtext *exec_program(const struct exec_run *x);
 
 #endif

@@ -24,7 +24,10 @@ static struct value member(struct value dict, const char *name)
 
 const struct vtext *exec_program(const struct exec_run *x)
 {
-	return value_text(value_list(member(x->request, "argv"))->at[0]);
+	struct value profile = member(x->request, "profile");
+
+	return value_text(value_is_null(profile) ? value_list(member(x->request, "argv"))->at[0]
+	                                         : profile);
 }
 
 /* --- words --- */

@@ -62,7 +62,7 @@ static bool read_argument(struct making *m, uint32_t index, struct value *out)
 		                 index, expr_type_name(*out));
 		return refuse(m, *out);
 	}
-	if (index == 0 && value_text(*out)->bytes == 0) {
+	if (index == 0 && m->spec->profile == PROGRAM_NONE && value_text(*out)->bytes == 0) {
 		(void)raise_text(m->r, "ValueError", "\"exec\" with an empty name of a program");
 		return refuse(m, *out);
 	}
@@ -82,12 +82,20 @@ static bool read_arguments(struct making *m)
 	return true;
 }
 
+/* {secret: name}, which only the loader makes. */
+static bool is_secret(const struct making *m, uint32_t x, struct value v)
+{
+	return m->r->j->program->exprs[x].kind == EXPR_CONST && value_is_type(v, VALUE_T_DICT);
+}
+
 static bool read_variable(struct making *m, struct value name, uint32_t x, struct value *out)
 {
 	char shown[EXPR_SHOWN_BYTES + 8];
 
 	if (!eval(m->r, x, out))
 		return false;
+	if (is_secret(m, x, *out))
+		return true;
 	if (!value_is_type(*out, VALUE_T_TEXT)) {
 		(void)raise_text(m->r, "TypeError", "the variable %s wants text, not %s",
 		                 expr_show(name, shown), expr_type_name(*out));
@@ -207,6 +215,13 @@ static bool read_grace(struct making *m)
 	return true;
 }
 
+/* Who carries it out does not stop it then; a profile may want that there is an end. */
+static void put_timeout(struct making *m, gd_nsec timeout)
+{
+	if (m->spec->profile != PROGRAM_NONE && timeout != GD_NSEC_NEVER)
+		put(m, "timeout", value_float((double)timeout / 1e9));
+}
+
 static void put_choices(struct making *m)
 {
 	static const char *const THEN[] = { [EXEC_INTERRUPT_FAIL] = "fail",
@@ -214,6 +229,8 @@ static void put_choices(struct making *m)
 		                            [EXEC_INTERRUPT_HOLD] = "hold" };
 	unsigned                 flags = m->spec->flags;
 
+	if (m->spec->profile != PROGRAM_NONE)
+		put(m, "profile", m->r->j->program->exprs[m->spec->profile].constant);
 	if (flags & EXEC_DROPS_OUT)
 		put_text(m, "stdout", "DEVNULL");
 	if (flags & (EXEC_DROPS_ERR | EXEC_MERGES_ERR))
@@ -235,6 +252,7 @@ bool exec_request(struct running *r, const struct exec *spec, struct value *requ
 	    !read_length(&m, spec->timeout, timeout) || !read_grace(&m) ||
 	    !read_text(&m, "pool", spec->pool, SEMAPHORE_NAME_BYTES_MAX))
 		return refuse(&m, m.request);
+	put_timeout(&m, *timeout);
 	put_choices(&m);
 	*request = m.request;
 	return true;

@@ -216,12 +216,15 @@ enum exec_interrupt { EXEC_INTERRUPT_FAIL, EXEC_INTERRUPT_RETRY, EXEC_INTERRUPT_
 
 /* A command; x's, PROGRAM_NONE where not given. */
 struct exec {
-	uint32_t first_arg; /* in args: one x for each argument, the program's name first */
+	uint32_t first_arg; /* in args: one x for each argument; without a profile the program's
+	                     * name first */
 	uint32_t arg_count;
 	uint32_t first_env; /* in args: for each variable the x of its name, a constant, and of
 	                     * its value */
 	uint32_t env_count;
 	uint32_t input, cwd, timeout, grace, pool;
+	uint32_t profile;   /* x of its name, a constant; the arguments are what stands behind it */
+	uint32_t node;      /* where it stands */
 	uint8_t  interrupt; /* enum exec_interrupt */
 	uint8_t  flags;     /* EXEC_* */
 };

@@ -60,6 +60,8 @@ static const char *const KEYS[KEY_COUNT] = {
 	[KEY_NAME] = "A label for the task, in events and errors.",
 	[KEY_ON_INTERRUPT] = "What to do when nobody knows how it ended.",
 	[KEY_POOL] = "The pool whose limit it counts against.",
+	[KEY_PROFILE] =
+		"The exec profile of the daemon that says what runs; \"exec\" has its arguments.",
 	[KEY_RESULT] = "What the sleep gives.",
 	[KEY_RETRY] = "Runs the operation again when it fails: attempts in all, or options.",
 	[KEY_RETURN_EXCEPTIONS] = "true: an exception is a result like any other.",

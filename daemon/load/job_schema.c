@@ -71,6 +71,8 @@ static const char SCHEMA[] =
 	"  'dependentSchemas': {"
 	"   'try': {'anyOf': [{'required': ['except']}, {'required': ['finally']}]},"
 	"   'race': {'properties': {'in': {'minItems': 1, 'minProperties': 1}}},"
+	"   'exec': {'if': {'required': ['profile']},"
+	"    'else': {'properties': {'exec': {'minItems': 1, 'prefixItems': [<path>]}}}},"
 	"   @wants},"
 	"  'if': {'required': ['for']},"
 	"  'then': {'properties': {@single_branches}},"

@@ -6,6 +6,16 @@
 #include <string.h>
 
 #define RESERVED "GATHERD_" /* variables that the daemon gives to every command */
+#define SECRET "secret:"
+#define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+
+/* Of a profile, of a secret. */
+static bool is_name(const char *text, size_t bytes_max)
+{
+	size_t bytes = strspn(text, NAME_CHARS);
+
+	return bytes >= 1 && bytes <= bytes_max && text[bytes] == '\0';
+}
 
 /* --- arguments and variables --- */
 
@@ -17,7 +27,9 @@ static void refuse_long(struct loader *l, const struct place *at, const json_t *
 		               EXEC_ARG_BYTES_MAX);
 }
 
-static void load_argv(struct loader *l, const struct place *at, const json_t *json, uint32_t exec)
+/* With a profile, the program is the profile's. */
+static void load_argv(struct loader *l, const struct place *at, const json_t *json, uint32_t exec,
+                      bool has_profile)
 {
 	size_t count = json_array_size(json);
 
@@ -25,7 +37,7 @@ static void load_argv(struct loader *l, const struct place *at, const json_t *js
 		loader_problem(l, at, "write [\"ls\", \"-l\"]: no shell reads it",
 		               "\"exec\" is an array of arguments, never %s",
 		               json_is_string(json) ? "a string" : loader_type_name(json));
-	else if (count == 0)
+	else if (count == 0 && !has_profile)
 		loader_problem(l, at, "", "\"exec\" without a program");
 	for (size_t i = 0; i < count; i++) {
 		struct place  place = place_element(at, (uint32_t)i);
@@ -33,7 +45,8 @@ static void load_argv(struct loader *l, const struct place *at, const json_t *js
 
 		refuse_long(l, &place, arg);
 		build_exec_arg(&l->b, exec, (uint32_t)i,
-		               loader_slot(l, &place, arg, i == 0 ? SLOT_PATH : SLOT_TEXT));
+		               loader_slot(l, &place, arg,
+		                           i == 0 && !has_profile ? SLOT_PATH : SLOT_TEXT));
 	}
 }
 
@@ -48,6 +61,38 @@ static void check_name(struct loader *l, const struct place *at, const char *nam
 		loader_problem(l, at, "",
 		               "\"%s\": names that begin with " RESERVED " are the daemon's",
 		               CLIPPED(name));
+}
+
+/* A value that is exactly secret:NAME is a constant {secret: NAME}: whatever is worked out later, like
+ * what another command has printed, is text and reaches no secret. PROGRAM_NONE after a problem. */
+static uint32_t load_secret(struct loader *l, const struct place *at, const char *name)
+{
+	struct value_heap *h = &l->b.heap;
+	struct value       secret = value_dict_new(h, 1);
+
+	if (is_name(name, EXEC_SECRET_BYTES_MAX) && *name != '.') {
+		secret = value_dict_put(h, secret, value_text_new(h, "secret", strlen("secret")),
+		                        value_text_new(h, name, strlen(name)));
+		return loader_const(l, secret, at->node);
+	}
+	value_release(h, secret);
+	if (text_has_expression(name))
+		loader_problem(l, at, "choose between whole variables, or whole commands",
+		               "the name of a secret is constant: \"%s\"", CLIPPED(name));
+	else
+		loader_problem(l, at, "letters, digits, '.', '_' and '-', no '.' first",
+		               "no name of a secret: \"%s\"", CLIPPED(name));
+	return PROGRAM_NONE;
+}
+
+static uint32_t load_variable(struct loader *l, const struct place *at, const json_t *json)
+{
+	const char *text = json_string_value(json);
+
+	refuse_long(l, at, json);
+	if (text != NULL && strncmp(text, SECRET, strlen(SECRET)) == 0)
+		return load_secret(l, at, text + strlen(SECRET));
+	return loader_slot(l, at, json, SLOT_TEXT);
 }
 
 static void load_env(struct loader *l, const struct place *at, const json_t *json, uint32_t exec)
@@ -65,9 +110,8 @@ static void load_env(struct loader *l, const struct place *at, const json_t *jso
 		struct place place = place_member(at, name, index);
 
 		check_name(l, &place, name);
-		refuse_long(l, &place, item);
 		build_exec_env(&l->b, exec, index++, loader_text(l, name, at->node),
-		               loader_slot(l, &place, item, SLOT_TEXT));
+		               load_variable(l, &place, item));
 	}
 }
 
@@ -132,6 +176,27 @@ static enum exec_interrupt load_interrupt(struct loader *l, const struct place *
 	return is_choice(then, "hold") ? EXEC_INTERRUPT_HOLD : EXEC_INTERRUPT_FAIL;
 }
 
+/* x of the name; PROGRAM_NONE where none is given, or after a problem. */
+static uint32_t load_profile(struct loader *l, const struct place *at, const struct parts *p)
+{
+	const json_t *json = p->at[KEY_PROFILE];
+	const char   *name = json_string_value(json);
+	struct place  place;
+
+	if (json == NULL)
+		return PROGRAM_NONE;
+	place = place_part(at, p, KEY_PROFILE);
+	if (name == NULL)
+		loader_problem(l, &place, "", "\"profile\" is the name of an exec profile, not %s",
+		               loader_type_name(json));
+	else if (!is_name(name, EXEC_PROFILE_BYTES_MAX))
+		loader_problem(l, &place, "1 to 32 letters, digits, '.', '_' or '-'",
+		               "no name of an exec profile: \"%s\"", CLIPPED(name));
+	else
+		return loader_text(l, name, at->node);
+	return PROGRAM_NONE;
+}
+
 uint32_t load_command(struct loader *l, const struct place *at, const struct parts *p,
                       bool gives_lines)
 {
@@ -145,11 +210,13 @@ uint32_t load_command(struct loader *l, const struct place *at, const struct par
 		               .timeout = loader_part(l, at, p, KEY_TIMEOUT),
 		               .grace = loader_part(l, at, p, KEY_GRACE),
 		               .pool = loader_part(l, at, p, KEY_POOL),
+		               .profile = load_profile(l, at, p),
+		               .node = at->node,
 		               .interrupt = (uint8_t)load_interrupt(l, at, p),
 		               .flags = load_flags(l, at, p, gives_lines) };
 
 	exec = build_exec(&l->b, made);
-	load_argv(l, &argv, p->operand, exec);
+	load_argv(l, &argv, p->operand, exec, p->at[KEY_PROFILE] != NULL);
 	if (vars != NULL) {
 		env = place_part(at, p, KEY_ENV);
 		load_env(l, &env, vars, exec);

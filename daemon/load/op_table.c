@@ -5,10 +5,11 @@
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define BRANCH_KEYS (KEY_BIT(KEY_FOR) | KEY_BIT(KEY_IN) | KEY_BIT(KEY_LIMIT))
-#define EXEC_KEYS                                                                        \
-	(KEY_BIT(KEY_CHECK) | KEY_BIT(KEY_CWD) | KEY_BIT(KEY_ENV) | KEY_BIT(KEY_GRACE) | \
-	 KEY_BIT(KEY_ON_INTERRUPT) | KEY_BIT(KEY_POOL) | KEY_BIT(KEY_STDERR) |           \
-	 KEY_BIT(KEY_STDIN) | KEY_BIT(KEY_STDOUT) | KEY_BIT(KEY_TIMEOUT) | KEY_BIT(KEY_YIELD))
+#define EXEC_KEYS                                                                                \
+	(KEY_BIT(KEY_CHECK) | KEY_BIT(KEY_CWD) | KEY_BIT(KEY_ENV) | KEY_BIT(KEY_GRACE) |         \
+	 KEY_BIT(KEY_ON_INTERRUPT) | KEY_BIT(KEY_POOL) | KEY_BIT(KEY_PROFILE) |                  \
+	 KEY_BIT(KEY_STDERR) | KEY_BIT(KEY_STDIN) | KEY_BIT(KEY_STDOUT) | KEY_BIT(KEY_TIMEOUT) | \
+	 KEY_BIT(KEY_YIELD))
 
 static const char *const FUNCTIONS[] = { "list_dir", "read_file",    "resolve",    "sha256",
 	                                 "stat",     "sqlite_query", "write_file", NULL };
@@ -74,6 +75,7 @@ static const struct key_info KEYS[] = {
 	{ "name", KEY_NAME, SLOT_VALUE, true, NULL },
 	{ "on_interrupt", KEY_ON_INTERRUPT, SLOT_CHOICE, false, INTERRUPTS },
 	{ "pool", KEY_POOL, SLOT_LABEL, false, NULL },
+	{ "profile", KEY_PROFILE, SLOT_PROFILE, false, NULL },
 	{ "result", KEY_RESULT, SLOT_VALUE, false, NULL },
 	{ "retry", KEY_RETRY, SLOT_RETRY, true, NULL },
 	{ "return_exceptions", KEY_RETURN_EXCEPTIONS, SLOT_BOOL, false, NULL },

@@ -69,6 +69,7 @@ enum key_id {
 	KEY_NAME,
 	KEY_ON_INTERRUPT,
 	KEY_POOL,
+	KEY_PROFILE,
 	KEY_RESULT,
 	KEY_RETRY,
 	KEY_RETURN_EXCEPTIONS,
@@ -92,7 +93,8 @@ enum key_id {
  * neither JSON nor an expression can write one. */
 enum slot_kind {
 	SLOT_ARGS,       /* an array or object of values */
-	SLOT_ARGV,       /* an array of values, texts, at least one, the first not empty */
+	SLOT_ARGV,       /* an array of values, texts; without `profile` at least one, the first not
+	                  * empty */
 	SLOT_ASSIGNMENT, /* {name: value, ...} */
 	SLOT_BOOL,       /* true or false, constant */
 	SLOT_BRANCHES,   /* an array or object of nodes; with `for` one node */
@@ -117,6 +119,7 @@ enum slot_kind {
 	SLOT_NODE,       /* a node that runs in this coroutine */
 	SLOT_PATH,       /* value: text, not empty */
 	SLOT_PAUSE,      /* a duration that is not negative */
+	SLOT_PROFILE,    /* name of an exec profile, constant */
 	SLOT_REQUEST,    /* value: the URL; or an object with members */
 	SLOT_RETRY,      /* a count; or an object with members */
 	SLOT_SIBLINGS,   /* array of names of branches, constant */

@@ -4,8 +4,7 @@
 
 static const struct slot_schema SLOTS[SLOT_VALUE + 1] = {
 	[SLOT_ARGS] = { "args", "{'type': ['array', 'object']}" },
-	[SLOT_ARGV] = { "argv", "{'type': 'array', 'minItems': 1,"
-	                        " 'prefixItems': [<path>], 'items': <text>}" },
+	[SLOT_ARGV] = { "argv", "{'type': 'array', 'items': <text>}" },
 	[SLOT_ASSIGNMENT] = { "assignment",
 	                      "{'type': 'object', 'minProperties': 1,"
 	                      " 'propertyNames': <name>, 'additionalProperties': <value>}" },
@@ -59,6 +58,7 @@ static const struct slot_schema SLOTS[SLOT_VALUE + 1] = {
 	[SLOT_NODE] = { "node", NULL },
 	[SLOT_PATH] = { "path", "{'anyOf': [{'type': 'string', 'minLength': 1}, <expression>]}" },
 	[SLOT_PAUSE] = { "pause", "{'$ref': '#/$defs/duration', 'minimum': 0}" },
+	[SLOT_PROFILE] = { "profile", "{'type': 'string', 'pattern': '^[A-Za-z0-9_.-]{1,32}$'}" },
 	[SLOT_REQUEST] = { "request",
 	                   "{'if': {'type': 'object'},"
 	                   " 'then': {'required': ['url'], 'not': {'required': ['body', 'json']},"

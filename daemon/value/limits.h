@@ -32,6 +32,8 @@
 #define EXEC_ARG_BYTES_MAX 131071       /* of one argument or variable; Linux takes no more */
 #define EXEC_ARGS_BYTES_MAX (1u << 20)  /* of all of them, with the ends and a pointer to each */
 #define EXEC_INPUT_BYTES_MAX (1u << 20) /* of stdin */
+#define EXEC_PROFILE_BYTES_MAX 32       /* of the name of a profile */
+#define EXEC_SECRET_BYTES_MAX 128       /* of the name of a secret */
 #define EXEC_STREAM_BYTES_MAX \
 	(256u * 1024)                      /* of stdout, of stderr, that a result keeps: the tail */
 #define EXEC_LINE_BYTES_MAX (64u * 1024)   /* a longer line comes in parts */
