@@ -28,11 +28,11 @@ static enum gd_err append_line(const char *path, struct buf *line, struct gd_err
 	return rc;
 }
 
-static enum gd_err token_new(const struct options *o, enum token_role role, gd_nsec expires,
-                             struct gd_error *why)
+/* Prints one and adds its line to the list. */
+static enum gd_err make(const struct options *o, const struct token_entry *as, struct gd_error *why)
 {
 	struct buf  token = { .cap = 0 }, line = { .cap = 0 };
-	enum gd_err rc = token_create(o->operands[1], role, expires, &token, &line, why);
+	enum gd_err rc = token_create(as, &token, &line, why);
 
 	if (rc == GD_OK)
 		rc = append_line(o->token_file, &line, why);
@@ -43,27 +43,43 @@ static enum gd_err token_new(const struct options *o, enum token_role role, gd_n
 	return rc;
 }
 
+/* An id that is too long is refused with the others, by token_create(). */
+static enum gd_err read_options(const struct options *o, struct token_entry *as,
+                                struct gd_error *why)
+{
+	const json_t *name;
+	size_t        i;
+
+	*as = (struct token_entry){ .expires = GD_NSEC_NEVER };
+	if (strlen(o->operands[1]) <= TOKEN_ID_CHARS_MAX)
+		memcpy(as->id, o->operands[1], strlen(o->operands[1]));
+	if (strcmp(o->operands[0], "new") != 0)
+		return gd_fail(why, GD_INVALID_PARAMS, "token: \"new\" is all there is, not \"%s\"",
+		               o->operands[0]);
+	if (o->role == NULL || !token_role_parse(o->role, &as->role))
+		return gd_fail(why, GD_INVALID_PARAMS,
+		               "--role is needed: viewer, submitter, operator or admin");
+	if (o->token_file == NULL)
+		return gd_fail(why, GD_INVALID_PARAMS, "--token-file is needed: the daemon's list");
+	if (o->expires != NULL && !moment_read(o->expires, &as->expires))
+		return gd_fail(why, GD_INVALID_PARAMS,
+		               "--expires needs a time such as 2030-01-31T09:00:00Z");
+	json_array_foreach (o->profiles, i, name)
+		if (!token_exec_add(as->exec, json_string_value(name)))
+			return gd_fail(why, GD_INVALID_PARAMS,
+			               "--exec %.40s: no name of a profile, or one too many",
+			               json_string_value(name));
+	return GD_OK;
+}
+
 int cmd_token(const struct options *o)
 {
-	struct gd_error why = { .code = GD_OK };
-	enum token_role role;
-	gd_nsec         expires = GD_NSEC_NEVER;
-	enum gd_err     rc;
+	struct gd_error    why = { .code = GD_OK };
+	struct token_entry as;
+	enum gd_err        rc = read_options(o, &as, &why);
 
-	if (strcmp(o->operands[0], "new") != 0) {
-		rc = gd_fail(&why, GD_INVALID_PARAMS, "token: \"new\" is all there is, not \"%s\"",
-		             o->operands[0]);
-	} else if (o->role == NULL || !token_role_parse(o->role, &role)) {
-		rc = gd_fail(&why, GD_INVALID_PARAMS,
-		             "--role is needed: viewer, submitter, operator or admin");
-	} else if (o->token_file == NULL) {
-		rc = gd_fail(&why, GD_INVALID_PARAMS, "--token-file is needed: the daemon's list");
-	} else if (o->expires != NULL && !moment_read(o->expires, &expires)) {
-		rc = gd_fail(&why, GD_INVALID_PARAMS,
-		             "--expires needs a time such as 2030-01-31T09:00:00Z");
-	} else {
-		rc = token_new(o, role, expires, &why);
-	}
+	if (rc == GD_OK)
+		rc = make(o, &as, &why);
 	if (rc == GD_OK)
 		return CLIENT_DONE;
 	(void)client_fail(NULL, rc, &why);

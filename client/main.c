@@ -60,7 +60,7 @@ static const struct command commands[] = {
 	  cmd_info },
 	{ "token", "new ID", "make a token for TCP, print it once",
 	  "Adds a line with its SHA-256 to the daemon's list of tokens; needs no daemon.",
-	  OPTION_ROLE | OPTION_TOKEN_FILE | OPTION_EXPIRES, 2, 2, cmd_token },
+	  OPTION_ROLE | OPTION_TOKEN_FILE | OPTION_EXPIRES | OPTION_EXEC, 2, 2, cmd_token },
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

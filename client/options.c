@@ -54,6 +54,8 @@ static const struct option_row rows[] = {
 	{ OPTION_JSONL, OPTION_IS_FLAG, 0, "jsonl", NULL, "print one JSON line for each row" },
 	{ OPTION_ROLE, OPTION_IS_TEXT, AT(role), "role", "ROLE",
 	  "viewer, submitter, operator or admin" },
+	{ OPTION_EXEC, OPTION_IS_LIST, AT(profiles), "exec", "NAME",
+	  "may use this exec profile, or all with '*'; may be repeated" },
 	{ OPTION_EXPIRES, OPTION_IS_TEXT, AT(expires), "expires", "TIME",
 	  "refused from then on, e.g. 2030-01-31T09:00:00Z" },
 	{ OPTION_SOCKET, OPTION_IS_FILE, AT(socket), "socket", "PATH",
@@ -77,8 +79,9 @@ enum gd_err options_open(struct options *o, uint32_t words, struct gd_error *why
 	o->labels = json_array();
 	o->statuses = json_array();
 	o->kinds = json_array();
+	o->profiles = json_array();
 	if (o->operands != NULL && o->args != NULL && o->labels != NULL && o->statuses != NULL &&
-	    o->kinds != NULL)
+	    o->kinds != NULL && o->profiles != NULL)
 		return GD_OK;
 	options_close(o);
 	return gd_fail(why, GD_NOMEM, "out of memory");
@@ -91,6 +94,7 @@ void options_close(struct options *o)
 	json_decref(o->labels);
 	json_decref(o->statuses);
 	json_decref(o->kinds);
+	json_decref(o->profiles);
 	*o = (struct options){ .reconnect = 0 };
 }
 

@@ -42,7 +42,8 @@ enum option_bit {
 	OPTION_SPEC = 1 << 22,
 	OPTION_OLDEST = 1 << 23,
 	OPTION_EXPIRES = 1 << 24,
-	OPTION_RETAIN = 1 << 25
+	OPTION_RETAIN = 1 << 25,
+	OPTION_EXEC = 1 << 26
 };
 
 #define OPTIONS_REACH (OPTION_SOCKET | OPTION_CONNECT | OPTION_TOKEN_FILE | OPTION_RECONNECT)
@@ -66,6 +67,7 @@ struct options {
 	json_t      *labels; /* lists of texts; owned */
 	json_t      *statuses;
 	json_t      *kinds;
+	json_t      *profiles;
 	json_int_t   limit;
 	json_int_t   after;
 	const char **operands; /* owned list of borrowed texts */

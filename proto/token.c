@@ -12,7 +12,9 @@
 #define TOKEN_PREFIX "gat_"
 #define TOKEN_PREFIX_CHARS 4u
 #define TOKEN_SECRET_BYTES 32u
-#define TOKEN_LINE_BYTES_MAX 256u
+#define TOKEN_LINE_BYTES_MAX 640u
+#define BLANKS " \t\r\n"
+#define EXEC_NAME_CHARS_MAX 32u
 
 static const char *const role_names[] = {
 	[TOKEN_VIEWER] = "viewer",
@@ -84,24 +86,83 @@ static void digest_of(const char *token, size_t chars, uint8_t out[TOKEN_DIGEST_
 	(void)SHA256((const unsigned char *)token, chars, out);
 }
 
-static void add_line(struct buf *line, const char *id, const uint8_t digest[TOKEN_DIGEST_BYTES],
-                     enum token_role role, gd_nsec expires)
-{
-	char when[MOMENT_TEXT_BYTES];
+/* --- exec profiles --- */
 
-	buf_add_text(line, id);
-	buf_add_byte(line, ' ');
-	for (size_t i = 0; i < TOKEN_DIGEST_BYTES; i++)
-		buf_addf(line, "%02x", digest[i]);
-	buf_addf(line, " %s", token_role_name(role));
-	if (expires != GD_NSEC_NEVER) {
-		moment_write(expires, when);
-		buf_addf(line, " %s", when);
+static bool exec_name_is_good(const char *name)
+{
+	size_t chars = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	                            "._-");
+
+	return strcmp(name, "*") == 0 ||
+	       (chars >= 1 && chars <= EXEC_NAME_CHARS_MAX && name[chars] == '\0');
+}
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t chars = strlen(word);
+
+	for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
+		size_t here = strcspn(at, " ");
+
+		if (here == chars && memcmp(at, word, chars) == 0)
+			return true;
+		at += here;
+	}
+	return false;
+}
+
+bool token_exec_has(const char *exec, const char *name)
+{
+	return has_word(exec, name) || has_word(exec, "*");
+}
+
+bool token_exec_add(char exec[TOKEN_EXEC_BYTES_MAX + 1], const char *name)
+{
+	size_t bytes = strlen(exec), more = strlen(name);
+	size_t gap = bytes == 0 ? 0 : 1;
+
+	if (!exec_name_is_good(name))
+		return false;
+	if (has_word(exec, name))
+		return true;
+	if (bytes + gap + more > TOKEN_EXEC_BYTES_MAX)
+		return false;
+	exec[bytes] = ' ';
+	memcpy(exec + bytes + gap, name, more + 1);
+	return true;
+}
+
+/* --- lines --- */
+
+static void add_exec(struct buf *line, const char *exec)
+{
+	for (const char *at = exec; *at != '\0'; at += strspn(at, " ")) {
+		size_t chars = strcspn(at, " ");
+
+		buf_addf(line, " " TOKEN_EXEC "%.*s", (int)chars, at);
+		at += chars;
 	}
 }
 
-enum gd_err token_create(const char *id, enum token_role role, gd_nsec expires, struct buf *token,
-                         struct buf *line, struct gd_error *why)
+static void add_line(struct buf *line, const struct token_entry *as,
+                     const uint8_t digest[TOKEN_DIGEST_BYTES])
+{
+	char when[MOMENT_TEXT_BYTES];
+
+	buf_add_text(line, as->id);
+	buf_add_byte(line, ' ');
+	for (size_t i = 0; i < TOKEN_DIGEST_BYTES; i++)
+		buf_addf(line, "%02x", digest[i]);
+	buf_addf(line, " %s", token_role_name(as->role));
+	if (as->expires != GD_NSEC_NEVER) {
+		moment_write(as->expires, when);
+		buf_addf(line, " %s", when);
+	}
+	add_exec(line, as->exec);
+}
+
+enum gd_err token_create(const struct token_entry *as, struct buf *token, struct buf *line,
+                         struct gd_error *why)
 {
 	uint8_t     bytes[TOKEN_SECRET_BYTES];
 	uint8_t     digest[TOKEN_DIGEST_BYTES];
@@ -109,7 +170,7 @@ enum gd_err token_create(const char *id, enum token_role role, gd_nsec expires, 
 	size_t      chars = 0;
 	enum gd_err rc;
 
-	if (!token_id_is_good(id))
+	if (!token_id_is_good(as->id))
 		return gd_fail(why, GD_INVALID_PARAMS,
 		               "a token's id is 1 to %u letters, digits, '.', '_' or '-'",
 		               TOKEN_ID_CHARS_MAX);
@@ -118,14 +179,14 @@ enum gd_err token_create(const char *id, enum token_role role, gd_nsec expires, 
 		return rc;
 	memcpy(text, TOKEN_PREFIX, TOKEN_PREFIX_CHARS);
 	chars = TOKEN_PREFIX_CHARS;
-	memcpy(text + chars, id, strlen(id));
-	chars += strlen(id);
+	memcpy(text + chars, as->id, strlen(as->id));
+	chars += strlen(as->id);
 	text[chars++] = '_';
 	write_secret(bytes, text + chars);
 	chars += TOKEN_SECRET_CHARS;
 	digest_of(text, chars, digest);
 	buf_add(token, text, chars);
-	add_line(line, id, digest, role, expires);
+	add_line(line, as, digest);
 	OPENSSL_cleanse(bytes, sizeof bytes);
 	OPENSSL_cleanse(text, sizeof text);
 	if (token->failed != GD_OK || line->failed != GD_OK)
@@ -177,21 +238,47 @@ static bool read_digest(const char *text, uint8_t out[TOKEN_DIGEST_BYTES])
 	return true;
 }
 
+/* What stands behind the role: when it ends, and what it may execute. */
+static enum gd_err read_rest(struct token_entry *out, char *rest, struct gd_error *why)
+{
+	char *word = strtok_r(rest, BLANKS, &rest);
+
+	if (word != NULL && strncmp(word, TOKEN_EXEC, strlen(TOKEN_EXEC)) != 0) {
+		if (!moment_read(word, &out->expires))
+			return gd_fail(why, GD_INVALID_PARAMS,
+			               "the expiry is not a moment such as 2030-01-31T09:00:00Z");
+		word = strtok_r(rest, BLANKS, &rest);
+	}
+	for (; word != NULL; word = strtok_r(rest, BLANKS, &rest)) {
+		if (strncmp(word, TOKEN_EXEC, strlen(TOKEN_EXEC)) != 0)
+			return gd_fail(why, GD_INVALID_PARAMS,
+			               "not ID SHA256 ROLE [EXPIRES] [exec:NAME]...");
+		if (!token_exec_add(out->exec, word + strlen(TOKEN_EXEC)))
+			return gd_fail(why, GD_INVALID_PARAMS,
+			               "%.45s is not exec:NAME of a profile, or one too many",
+			               word);
+	}
+	return GD_OK;
+}
+
 enum gd_err token_line_read(const char *line, struct token_entry *out, struct gd_error *why)
 {
-	char  copy[TOKEN_LINE_BYTES_MAX];
-	char *words[5];
-	char *rest = copy;
-	int   count = 0;
+	char        copy[TOKEN_LINE_BYTES_MAX];
+	char       *words[3];
+	char       *rest = copy;
+	int         count = 0;
+	enum gd_err rc;
 
 	if (strlen(line) >= sizeof copy)
 		return gd_fail(why, GD_INVALID_PARAMS, "longer than %u bytes",
 		               TOKEN_LINE_BYTES_MAX - 1);
+	*out = (struct token_entry){ .expires = GD_NSEC_NEVER };
 	memcpy(copy, line, strlen(line) + 1);
-	while (count < 5 && (words[count] = strtok_r(rest, " \t\r\n", &rest)) != NULL)
+	while (count < 3 && (words[count] = strtok_r(rest, BLANKS, &rest)) != NULL)
 		count++;
-	if (count != 3 && count != 4)
-		return gd_fail(why, GD_INVALID_PARAMS, "not ID SHA256 ROLE [EXPIRES]");
+	if (count != 3)
+		return gd_fail(why, GD_INVALID_PARAMS,
+		               "not ID SHA256 ROLE [EXPIRES] [exec:NAME]...");
 	if (!token_id_is_good(words[0]))
 		return gd_fail(why, GD_INVALID_PARAMS,
 		               "the id is not 1 to %u letters, digits, '.', '_' or '-'",
@@ -201,10 +288,7 @@ enum gd_err token_line_read(const char *line, struct token_entry *out, struct gd
 	if (!token_role_parse(words[2], &out->role))
 		return gd_fail(why, GD_INVALID_PARAMS,
 		               "the role is not viewer, submitter, operator or admin");
-	out->expires = GD_NSEC_NEVER;
-	if (count == 4 && !moment_read(words[3], &out->expires))
-		return gd_fail(why, GD_INVALID_PARAMS,
-		               "the expiry is not a moment such as 2030-01-31T09:00:00Z");
-	memcpy(out->id, words[0], strlen(words[0]) + 1);
-	return GD_OK;
+	if ((rc = read_rest(out, rest, why)) == GD_OK)
+		memcpy(out->id, words[0], strlen(words[0]) + 1);
+	return rc;
 }

@@ -57,7 +57,7 @@ void program_release(struct program *p)
 		destroy(p);
 }
 
-static void write_escaped(struct buf *b, const char *key)
+void program_write_key(struct buf *b, const char *key)
 {
 	for (size_t plain; *key != '\0'; key += plain) {
 		plain = strcspn(key, "~/");
@@ -81,6 +81,6 @@ void program_write_pointer(struct buf *b, const struct program *p, uint32_t node
 	}
 	while (count > 0) {
 		buf_add_byte(b, '/');
-		write_escaped(b, p->nodes[path[--count]].key);
+		program_write_key(b, p->nodes[path[--count]].key);
 	}
 }

@@ -276,5 +276,7 @@ void            program_release(struct program *p); /* NULL is allowed */
 
 /* The JSON Pointer of a node, without rounds: "/do/2/gather/a". */
 void program_write_pointer(struct buf *b, const struct program *p, uint32_t node);
+/* A key as a part of one: "a/b" is written "a~1b". */
+void program_write_key(struct buf *b, const char *key);
 
 #endif

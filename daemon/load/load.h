@@ -26,6 +26,10 @@ struct load_problems {
 };
 
 void load_problems_close(struct load_problems *p);
+/* One more, of somebody who looked at the program, behind those that are there; all is copied, and
+ * `hint` may be NULL. False: no memory. */
+bool load_problems_add(struct load_problems *p, const char *pointer, const char *message,
+                       const char *hint);
 /* [{"pointer", "message", "hint"?}, ...] */
 void load_problems_write_json(struct buf *b, const struct load_problems *p);
 

@@ -24,6 +24,26 @@ void load_problems_close(struct load_problems *p)
 	*p = (struct load_problems){ 0 };
 }
 
+bool load_problems_add(struct load_problems *p, const char *pointer, const char *message,
+                       const char *hint)
+{
+	struct load_problem one = { 0 };
+
+	if (p->count == SPEC_PROBLEMS_MAX) {
+		p->is_cut = true;
+		return true;
+	}
+	one.pointer = strdup(pointer);
+	one.message = strdup(message);
+	one.hint = hint != NULL ? strdup(hint) : NULL;
+	if (one.pointer == NULL || one.message == NULL || (hint != NULL && one.hint == NULL)) {
+		problem_close(&one);
+		return false;
+	}
+	p->at[p->count++] = one;
+	return true;
+}
+
 static void write_member(struct buf *b, const char *name, const char *text)
 {
 	buf_addf(b, "\"%s\":", name);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define AUTH_NOBODY 65534u /* what the kernel shows for a user that has no number here */
-#define AUTH_LINE_BYTES_MAX 512
+#define AUTH_LINE_BYTES_MAX 1024
 
 /* --- scopes --- */
 
@@ -28,6 +28,7 @@ static const struct {
 	{ AUTH_SUBMIT, "submit" },           { AUTH_OBSERVE_OWN, "observe:own" },
 	{ AUTH_OBSERVE_ANY, "observe:any" }, { AUTH_CANCEL_OWN, "cancel:own" },
 	{ AUTH_CANCEL_ANY, "cancel:any" },   { AUTH_ADMIN, "admin" },
+	{ AUTH_EXEC_ANY, "exec:*" },         { AUTH_EXEC_RAW, "exec:raw" },
 };
 #define SCOPE_COUNT (sizeof scope_names / sizeof scope_names[0])
 
@@ -49,22 +50,27 @@ unsigned auth_role_scopes(enum token_role role)
 	case TOKEN_OPERATOR:
 		return AUTH_OBSERVE_OWN | AUTH_OBSERVE_ANY | AUTH_CANCEL_OWN | AUTH_CANCEL_ANY;
 	case TOKEN_ADMIN:
-		return AUTH_SCOPES_ALL;
+		return AUTH_SCOPES_ALL & ~(unsigned)AUTH_EXEC_RAW;
 	}
 	CHECK_NEVER("auth: unknown role");
 }
 
-void auth_write_scopes(struct buf *b, unsigned scopes)
+void auth_list_scopes(struct buf *b, unsigned scopes)
 {
 	const char *comma = "";
 
-	buf_add_byte(b, '[');
 	for (size_t i = 0; i < SCOPE_COUNT; i++) {
 		if ((scopes & scope_names[i].scope) == 0)
 			continue;
 		buf_addf(b, "%s\"%s\"", comma, scope_names[i].name);
 		comma = ",";
 	}
+}
+
+void auth_write_scopes(struct buf *b, unsigned scopes)
+{
+	buf_add_byte(b, '[');
+	auth_list_scopes(b, scopes);
 	buf_add_byte(b, ']');
 }
 
@@ -78,7 +84,10 @@ enum gd_err auth_of_uid(uid_t uid, uid_t self, struct principal *out, struct gd_
 	if (uid == AUTH_NOBODY || uid == (uid_t)-1)
 		return gd_fail(why, GD_UNAUTHORIZED, "your user id is not known here");
 	(void)snprintf(out->name, sizeof out->name, "uid:%ju", (uintmax_t)uid);
-	out->scopes = auth_role_scopes(is_ours ? TOKEN_ADMIN : TOKEN_SUBMITTER);
+	out->role = is_ours ? TOKEN_ADMIN : TOKEN_SUBMITTER;
+	out->scopes = auth_role_scopes(out->role);
+	if (uid == self)
+		out->scopes |= AUTH_EXEC_RAW;
 	out->expires = GD_NSEC_NEVER;
 	return GD_OK;
 }
@@ -282,6 +291,13 @@ static bool look_up(struct auth *a, const char *id, const uint8_t digest[TOKEN_D
 	return CRYPTO_memcmp(entry->digest, digest, TOKEN_DIGEST_BYTES) == 0 && is_there;
 }
 
+static void take_rights(struct principal *p, const struct token_entry *entry)
+{
+	p->role = entry->role;
+	p->scopes = auth_role_scopes(entry->role);
+	memcpy(p->exec, entry->exec, sizeof p->exec);
+}
+
 enum gd_err auth_of_token(struct auth *a, const char *token, gd_nsec now, struct principal *out,
                           struct gd_error *why)
 {
@@ -294,7 +310,7 @@ enum gd_err auth_of_token(struct auth *a, const char *token, gd_nsec now, struct
 	    !look_up(a, shown.id, shown.digest, &entry, &generation) || now >= entry.expires)
 		return gd_fail(why, GD_UNAUTHORIZED, "this token is not accepted");
 	(void)snprintf(out->name, sizeof out->name, "token:%s", entry.id);
-	out->scopes = auth_role_scopes(entry.role);
+	take_rights(out, &entry);
 	out->is_token = true;
 	memcpy(out->digest, entry.digest, sizeof out->digest);
 	out->expires = entry.expires;
@@ -315,7 +331,7 @@ bool auth_still(struct auth *a, struct principal *p, gd_nsec now)
 	if (!look_up(a, p->name + strlen("token:"), p->digest, &entry, &p->generation) ||
 	    now >= entry.expires)
 		return false;
-	p->scopes = auth_role_scopes(entry.role);
+	take_rights(p, &entry);
 	p->expires = entry.expires;
 	return true;
 }

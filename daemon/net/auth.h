@@ -8,6 +8,9 @@
  * Tokens can be revoked while connections live: ask auth_still() before each request of a token
  * principal. It costs two comparisons until the token file was read again.
  *
+ * exec:raw, any program at all, is a shell account: only the daemon's own user has it, and only by the
+ * Unix socket. What else may be executed are profiles; may_exec.h decides.
+ *
  * Ownership: struct auth owns its table. Threads: any, for everything but open and close.
  */
 #ifndef GATHERD_NET_AUTH_H
@@ -30,18 +33,22 @@ enum auth_scope {
 	AUTH_OBSERVE_ANY = 1u << 2,
 	AUTH_CANCEL_OWN = 1u << 3,
 	AUTH_CANCEL_ANY = 1u << 4,
-	AUTH_ADMIN = 1u << 5
+	AUTH_ADMIN = 1u << 5,
+	AUTH_EXEC_ANY = 1u << 6, /* every profile */
+	AUTH_EXEC_RAW = 1u << 7
 };
-#define AUTH_SCOPES_ALL 0x3fu
+#define AUTH_SCOPES_ALL 0xffu
 
 struct principal {
-	char     name[PRINCIPAL_NAME_BYTES]; /* "": nobody */
-	unsigned scopes;                     /* bits of enum auth_scope */
-	bool     is_token;
+	char            name[PRINCIPAL_NAME_BYTES]; /* "": nobody */
+	unsigned        scopes;                     /* bits of enum auth_scope */
+	enum token_role role;
+	char            exec[TOKEN_EXEC_BYTES_MAX + 1]; /* profiles that its token names */
+	bool            is_token;
 	/* what auth_still() compares; only for tokens */
-	uint8_t  digest[TOKEN_DIGEST_BYTES];
-	gd_nsec  expires;
-	uint64_t generation;
+	uint8_t         digest[TOKEN_DIGEST_BYTES];
+	gd_nsec         expires;
+	uint64_t        generation;
 };
 
 /* True when all of `scopes` are there; none asked for is always granted. */
@@ -50,6 +57,8 @@ bool principal_may(const struct principal *p, unsigned scopes);
 unsigned auth_role_scopes(enum token_role role);
 /* ["submit","observe:own"] */
 void     auth_write_scopes(struct buf *b, unsigned scopes);
+/* The same without the brackets. */
+void     auth_list_scopes(struct buf *b, unsigned scopes);
 
 /* A peer on a Unix socket. Root and the daemon's own user are admins, others submitters: that they
  * could connect is the permission of the socket. Errors: GD_SYS, GD_UNAUTHORIZED for uid 65534, which

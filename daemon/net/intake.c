@@ -123,9 +123,31 @@ static enum gd_err check_args(struct loop *l, const struct program *p, const jso
 	return rc;
 }
 
-enum gd_err intake_compile(struct desk *d, const json_t *spec, const json_t *args,
-                           struct program **program, struct load_problems *problems,
-                           struct gd_error *why)
+void intake_faults_close(struct intake_faults *f)
+{
+	load_problems_close(&f->problems);
+}
+
+char *intake_faults_data(const struct intake_faults *f, enum gd_err code)
+{
+	struct buf b = { 0 };
+
+	if (code == GD_INVALID_SPEC) {
+		buf_add_text(&b, "\"errors\":");
+		load_problems_write_json(&b, &f->problems);
+	} else if (code == GD_FORBIDDEN) {
+		buf_addf(&b, "\"scope\":[\"%s\"]", f->scope);
+	} else {
+		return NULL;
+	}
+	buf_add_byte(&b, '\0');
+	if (b.failed != GD_OK)
+		buf_close(&b);
+	return b.at;
+}
+
+static enum gd_err compile(struct desk *d, const json_t *spec, struct program **program,
+                           struct load_problems *problems, struct gd_error *why)
 {
 	struct program_cache *cache = &d->loop->programs;
 	enum gd_err           rc;
@@ -133,15 +155,29 @@ enum gd_err intake_compile(struct desk *d, const json_t *spec, const json_t *arg
 	if (!write_spec(&d->spec_text, spec))
 		return gd_fail(why, GD_NOMEM, "no memory for a spec");
 	*program = program_cache_find(cache, d->spec_text.at, d->spec_text.bytes);
-	if (*program == NULL) {
-		if ((rc = load_program(spec, program, problems, why)) != GD_OK)
-			return rc;
+	if (*program != NULL)
+		return GD_OK;
+	if ((rc = load_program(spec, program, problems, why)) == GD_OK)
 		program_cache_add(cache, d->spec_text.at, d->spec_text.bytes, *program);
-	}
-	rc = check_args(d->loop, *program, args, problems, why);
-	if (rc != GD_OK)
-		program_release(*program);
 	return rc;
+}
+
+enum gd_err intake_compile(const struct request *r, const json_t *spec, const json_t *args,
+                           struct program **program, struct intake_faults *faults,
+                           struct gd_error *why)
+{
+	struct desk *d = r->desk;
+	enum gd_err  rc = compile(d, spec, program, &faults->problems, why);
+
+	if (rc == GD_OK) {
+		rc = may_exec(d->net->config->profiles, request_who(r), *program, &faults->problems,
+		              faults->scope, why);
+		if (rc == GD_OK)
+			rc = check_args(d->loop, *program, args, &faults->problems, why);
+		if (rc != GD_OK)
+			program_release(*program);
+	}
+	return rc == GD_INVALID_SPEC ? gd_fail(why, rc, "the spec has problems") : rc;
 }
 
 enum gd_err intake_place(const struct intake *in, const struct request *r,

@@ -1,8 +1,9 @@
 #include "daemon/net/methods.h"
 
-#include "daemon/value/limits.h"
+#include "daemon/net/may_exec.h"
 #include "daemon/net/stream.h"
 #include "daemon/run/apply.h"
+#include "daemon/value/limits.h"
 
 #include <string.h>
 
@@ -149,7 +150,7 @@ static void answer_hello(struct request *r)
 	buf_add_text(b, ",\"principal\":");
 	buf_add_json_string(b, peer->who.name, strlen(peer->who.name));
 	buf_add_text(b, ",\"scopes\":");
-	auth_write_scopes(b, peer->who.scopes);
+	may_exec_write_scopes(b, r->desk->net->config->profiles, &peer->who);
 	buf_add_byte(b, '}');
 	reply_end(r);
 }

@@ -11,7 +11,7 @@
 
 void method_job_validate(struct request *r, struct rpc_params *p)
 {
-	struct load_problems problems = { 0 };
+	struct intake_faults faults = { 0 };
 	const json_t        *spec = NULL;
 	const json_t        *args = NULL;
 	struct program      *program;
@@ -26,19 +26,19 @@ void method_job_validate(struct request *r, struct rpc_params *p)
 		reply_bad_params(r, p);
 		return;
 	}
-	rc = intake_compile(r->desk, spec, args, &program, &problems, &why);
+	rc = intake_compile(r, spec, args, &program, &faults, &why);
 	if (rc == GD_OK)
 		program_release(program);
-	if (rc != GD_OK && rc != GD_INVALID_SPEC) {
+	if (rc != GD_OK && rc != GD_INVALID_SPEC && rc != GD_FORBIDDEN) {
 		reply_why(r, &why);
 	} else {
 		b = reply_begin(r);
 		buf_addf(b, "{\"ok\":%s,\"errors\":", rc == GD_OK ? "true" : "false");
-		load_problems_write_json(b, &problems);
+		load_problems_write_json(b, &faults.problems);
 		buf_add_byte(b, '}');
 		reply_end(r);
 	}
-	load_problems_close(&problems);
+	intake_faults_close(&faults);
 }
 
 /* --- job.submit: waits until every job of the request is durable, or was refused --- */
@@ -119,11 +119,12 @@ static void answer_set(struct submit_set *set)
 	free_set(set);
 }
 
-static void fail_entry(struct entry *e, enum gd_err code, const char *message, const char *data)
+/* Takes `data`, which is from malloc(), or NULL. */
+static void fail_entry(struct entry *e, enum gd_err code, const char *message, char *data)
 {
 	e->error = code;
 	(void)snprintf(e->message, sizeof e->message, "%s", message);
-	e->data = data == NULL ? NULL : strdup(data);
+	e->data = data;
 }
 
 static void conflict_data(char *out, size_t room, uint64_t existing)
@@ -145,24 +146,11 @@ static void on_submitted(struct watch *w, const struct record *r)
 	e->seq = e->is_existing ? r->existing_seq : r->u.submit->seq;
 	if (r->outcome != GD_OK) {
 		conflict_data(data, sizeof data, r->existing);
-		fail_entry(e, r->outcome, "this key belongs to a job with another spec", data);
+		fail_entry(e, r->outcome, "this key belongs to a job with another spec",
+		           strdup(data));
 	}
 	e->set->waiting--;
 	answer_set(e->set);
-}
-
-/* The problems of one spec as members of error.data; NULL: no memory. Owned by the caller. */
-static char *problems_data(const struct load_problems *problems)
-{
-	struct buf b = { 0 };
-
-	buf_add_text(&b, "\"errors\":");
-	load_problems_write_json(&b, problems);
-	buf_add_byte(&b, '\0');
-	if (b.failed == GD_OK)
-		return b.at;
-	buf_close(&b);
-	return NULL;
 }
 
 static enum gd_err start_job(const struct intake *in, struct request *r, struct program *program,
@@ -185,28 +173,23 @@ static enum gd_err start_job(const struct intake *in, struct request *r, struct 
 static void submit_entry(struct submit_set *set, struct entry *e, const struct intake *in,
                          const json_t *spec)
 {
-	struct load_problems problems = { 0 };
+	struct intake_faults faults = { 0 };
 	struct program      *program = NULL;
 	struct gd_error      why;
-	char                *data = NULL;
 	enum gd_err          rc;
 
 	e->set = set;
 	e->watch.on_record = on_submitted;
-	rc = intake_compile(set->request->desk, spec, in->args, &program, &problems, &why);
+	rc = intake_compile(set->request, spec, in->args, &program, &faults, &why);
 	if (rc == GD_OK) {
 		rc = start_job(in, set->request, program, &e->watch, &e->id, &why);
 		program_release(program);
 	}
-	if (rc == GD_OK) {
+	if (rc == GD_OK)
 		set->waiting++;
-	} else {
-		if (rc == GD_INVALID_SPEC)
-			data = problems_data(&problems);
-		fail_entry(e, rc, rc == GD_INVALID_SPEC ? "the spec has problems" : why.text, data);
-		free(data);
-	}
-	load_problems_close(&problems);
+	else
+		fail_entry(e, rc, why.text, intake_faults_data(&faults, rc));
+	intake_faults_close(&faults);
 }
 
 void method_job_submit(struct request *r, struct rpc_params *p)

@@ -299,22 +299,22 @@ static enum gd_err start(struct run *run, const struct intake *in, struct progra
 	return intake_submit(in, r, program, run->job, why);
 }
 
-static void refuse_spec(struct request *r, const struct load_problems *problems)
+static void refuse(struct request *r, const struct intake_faults *faults,
+                   const struct gd_error *why)
 {
-	struct buf data = { 0 };
+	char *data = intake_faults_data(faults, why->code);
 
-	buf_add_text(&data, "\"errors\":");
-	load_problems_write_json(&data, problems);
-	buf_add_byte(&data, '\0');
-	reply_error(r, GD_INVALID_SPEC, "the spec has problems",
-	            data.failed == GD_OK ? data.at : NULL);
-	buf_close(&data);
+	if (data != NULL)
+		reply_error(r, why->code, why->text, data);
+	else
+		reply_why(r, why);
+	free(data);
 }
 
 static void run_job(struct request *r, const struct intake *in, const char *stream,
                     bool is_cancelled_with_peer)
 {
-	struct load_problems problems = { 0 };
+	struct intake_faults faults = { 0 };
 	struct program      *program = NULL;
 	struct run          *run = calloc(1, sizeof *run);
 	struct gd_error      why;
@@ -329,7 +329,7 @@ static void run_job(struct request *r, const struct intake *in, const char *stre
 	run->is_cancelled_with_peer = is_cancelled_with_peer;
 	run->watch.on_record = on_record;
 	r->work = run;
-	rc = intake_compile(r->desk, in->spec, in->args, &program, &problems, &why);
+	rc = intake_compile(r, in->spec, in->args, &program, &faults, &why);
 	if (rc == GD_OK) {
 		rc = start(run, in, program, stream, &why);
 		program_release(program);
@@ -337,13 +337,10 @@ static void run_job(struct request *r, const struct intake *in, const char *stre
 	if (rc == GD_OK) {
 		r->let_go = let_run_go;
 	} else {
-		if (rc == GD_INVALID_SPEC)
-			refuse_spec(r, &problems);
-		else
-			reply_why(r, &why);
+		refuse(r, &faults, &why);
 		forget(run);
 	}
-	load_problems_close(&problems);
+	intake_faults_close(&faults);
 }
 
 void method_job_run(struct request *r, struct rpc_params *p)

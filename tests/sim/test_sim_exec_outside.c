@@ -60,6 +60,18 @@ static void given_options_then_the_request_says_them(void **state)
 	               "{\"argv\":[\"ok\"],\"grace\":10.0,\"yield\":\"lines\"}");
 }
 
+/* What is worked out is text, whatever it looks like: it reaches no secret. */
+static void given_a_profile_and_secrets_then_the_request_names_them(void **state)
+{
+	(void)state;
+	expect_request("[{\"set\": {\"x\": \"secret:b\"}}, {\"exec\": [\"ok\"], \"env\": {\"A\": "
+	               "\"secret:a\", \"B\": \"${x}\", \"C\": \"${'secret:c'}\"}}]",
+	               "{\"argv\":[\"ok\"],\"env\":{\"A\":{\"secret\":\"a\"},\"B\":\"secret:b\","
+	               "\"C\":\"secret:c\"},\"grace\":10.0}");
+	expect_request("{\"exec\": [\"ok\", \"\"], \"profile\": \"p\", \"timeout\": 3}",
+	               "{\"argv\":[\"ok\",\"\"],\"grace\":10.0,\"timeout\":3.0,\"profile\":\"p\"}");
+}
+
 #define WITH(values, node) "[{\"set\": {" values "}}, " node "]"
 
 static void given_values_that_do_not_fit_then_typed_errors_and_nothing_is_asked(void **state)
@@ -357,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(given_options_then_the_request_says_them),
+		cmocka_unit_test(given_a_profile_and_secrets_then_the_request_names_them),
 		cmocka_unit_test(
 			given_values_that_do_not_fit_then_typed_errors_and_nothing_is_asked),
 		cmocka_unit_test(given_more_than_a_command_can_take_then_a_limit_error),

@@ -33,11 +33,22 @@ static void write_file(struct fixture *f, const char *first, const char *second)
 	assert_int_equal(fclose(file), 0);
 }
 
+static void make_token_as(struct fixture *f, const struct token_entry *as);
+
 static void make_token(struct fixture *f, const char *id, enum token_role role, gd_nsec expires)
+{
+	struct token_entry as = { .role = role, .expires = expires };
+
+	assert_true(strlen(id) < sizeof as.id);
+	strcpy(as.id, id);
+	make_token_as(f, &as);
+}
+
+static void make_token_as(struct fixture *f, const struct token_entry *as)
 {
 	buf_clear(&f->token);
 	buf_clear(&f->line);
-	assert_int_equal(token_create(id, role, expires, &f->token, &f->line, NULL), GD_OK);
+	assert_int_equal(token_create(as, &f->token, &f->line, NULL), GD_OK);
 	buf_add_byte(&f->token, '\0');
 	buf_add_byte(&f->line, '\0');
 	f->token.bytes--;
@@ -107,14 +118,16 @@ static void given_two_tokens_when_made_then_they_differ(void **state)
 
 static void given_bad_ids_when_a_token_is_made_then_refused(void **state)
 {
-	static const char *const ids[] = { "",    "a b",      "a/b",
-		                           "a\n", "\xc3\xa9", "123456789012345678901234567890123" };
+	static const char *const ids[] = { "", "a b", "a/b", "a\n", "\xc3\xa9" };
 	struct fixture          *f = *state;
 
-	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
-		assert_int_equal(token_create(ids[i], TOKEN_VIEWER, GD_NSEC_NEVER, &f->token,
-		                              &f->line, NULL),
-		                 GD_INVALID_PARAMS);
+	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+		struct token_entry as = { .role = TOKEN_VIEWER, .expires = GD_NSEC_NEVER };
+
+		strcpy(as.id, ids[i]);
+		assert_int_equal(token_create(&as, &f->token, &f->line, NULL), GD_INVALID_PARAMS);
+	}
+	assert_false(token_id_is_good("123456789012345678901234567890123"));
 }
 
 static void given_what_is_no_token_when_read_then_false(void **state)
@@ -150,6 +163,9 @@ static void given_bad_lines_when_read_then_words_without_the_digest(void **state
 		"a x" HEX64 " viewer",
 		"a " HEX64 " root",
 		"a " HEX64 " viewer tomorrow",
+		"a " HEX64 " viewer exec:",
+		"a " HEX64 " viewer exec:a/b",
+		"a " HEX64 " viewer exec:a 2030-01-01T00:00:00Z",
 	};
 	struct token_entry entry;
 
@@ -162,6 +178,47 @@ static void given_bad_lines_when_read_then_words_without_the_digest(void **state
 	}
 	assert_int_equal(token_line_read("  a\t" HEX64 "  viewer\r\n", &entry, NULL), GD_OK);
 	assert_true(entry.expires == GD_NSEC_NEVER);
+}
+
+static void given_exec_profiles_when_written_and_read_then_they_agree(void **state)
+{
+	struct fixture    *f = *state;
+	struct token_entry as = { .id = "ci", .role = TOKEN_SUBMITTER, .expires = NOW }, kept;
+
+	assert_true(token_exec_add(as.exec, "backup"));
+	assert_true(token_exec_add(as.exec, "deploy.2"));
+	assert_true(token_exec_add(as.exec, "backup"));
+	assert_string_equal(as.exec, "backup deploy.2");
+	make_token_as(f, &as);
+	assert_non_null(strstr(f->line.at, " submitter 2030-03-17T17:46:40Z exec:backup exec:d"));
+	assert_int_equal(token_line_read(f->line.at, &kept, NULL), GD_OK);
+	assert_true(kept.expires == NOW);
+	assert_string_equal(kept.exec, as.exec);
+
+	assert_true(token_exec_has(kept.exec, "backup"));
+	assert_true(token_exec_has(kept.exec, "deploy.2"));
+	assert_false(token_exec_has(kept.exec, "deploy"));
+	assert_true(token_exec_has("*", "anything"));
+	assert_int_equal(token_line_read("a " HEX64 " viewer exec:*", &kept, NULL), GD_OK);
+	assert_true(kept.expires == GD_NSEC_NEVER);
+	assert_string_equal(kept.exec, "*");
+}
+
+static void given_more_exec_profiles_than_there_is_room_then_refused(void **state)
+{
+	char exec[TOKEN_EXEC_BYTES_MAX + 1] = "", name[40];
+	int  count = 0;
+
+	(void)state;
+	do
+		(void)snprintf(name, sizeof name, "a-name-of-some-thirty-bytes-%03d", count++);
+	while (token_exec_add(exec, name));
+	assert_int_equal(count, 9);
+	assert_true(strlen(exec) <= TOKEN_EXEC_BYTES_MAX);
+	exec[0] = '\0';
+	assert_false(token_exec_add(exec, "a-name-of-more-than-32-characters"));
+	assert_false(token_exec_add(exec, ""));
+	assert_false(token_exec_add(exec, "a b"));
 }
 
 /* --- moments --- */
@@ -251,9 +308,9 @@ static void given_uids_when_asked_then_ours_are_admins_and_others_submit(void **
 	(void)state;
 	assert_int_equal(auth_of_uid(0, 990, &p, NULL), GD_OK);
 	assert_string_equal(p.name, "uid:0");
-	assert_int_equal(p.scopes, AUTH_SCOPES_ALL);
+	assert_int_equal(p.scopes, AUTH_SCOPES_ALL & ~(unsigned)AUTH_EXEC_RAW);
 	assert_int_equal(auth_of_uid(990, 990, &p, NULL), GD_OK);
-	assert_true(principal_may(&p, AUTH_ADMIN));
+	assert_int_equal(p.scopes, AUTH_SCOPES_ALL);
 	assert_int_equal(auth_of_uid(1000, 990, &p, NULL), GD_OK);
 	assert_string_equal(p.name, "uid:1000");
 	assert_int_equal(p.scopes, AUTH_SUBMIT | AUTH_OBSERVE_OWN | AUTH_CANCEL_OWN);
@@ -299,7 +356,7 @@ static void given_roles_when_asked_then_their_scopes_are_written(void **state)
 		  "[\"observe:own\",\"observe:any\",\"cancel:own\",\"cancel:any\"]" },
 		{ TOKEN_ADMIN,
 		  "[\"submit\",\"observe:own\",\"observe:any\",\"cancel:own\",\"cancel:any\","
-		  "\"admin\"]" },
+		  "\"admin\",\"exec:*\"]" },
 	};
 	struct buf b;
 
@@ -394,11 +451,12 @@ static void given_a_revoked_token_when_reloaded_then_its_connection_must_end(voi
 
 	/* the same secret, another role: it goes on with other scopes */
 	strcpy(line, f->line.at);
-	strcpy(strstr(line, "operator"), "viewer");
+	strcpy(strstr(line, "operator"), "viewer exec:late");
 	write_file(f, line, "");
 	assert_int_equal(auth_reload(f->auth, NULL), GD_OK);
 	assert_true(auth_still(f->auth, &p, NOW));
 	assert_int_equal(p.scopes, auth_role_scopes(TOKEN_VIEWER));
+	assert_string_equal(p.exec, "late");
 
 	/* the same id, another secret */
 	make_token(f, "ops", TOKEN_OPERATOR, GD_NSEC_NEVER);
@@ -462,6 +520,8 @@ int main(void)
 		TEST(given_bad_ids_when_a_token_is_made_then_refused),
 		TEST(given_what_is_no_token_when_read_then_false),
 		TEST(given_bad_lines_when_read_then_words_without_the_digest),
+		TEST(given_exec_profiles_when_written_and_read_then_they_agree),
+		TEST(given_more_exec_profiles_than_there_is_room_then_refused),
 		TEST(given_moments_when_read_and_written_then_they_agree),
 		TEST(given_every_day_when_written_and_read_then_it_is_the_same),
 		TEST(given_what_is_no_moment_when_read_then_false),

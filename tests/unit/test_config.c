@@ -43,6 +43,7 @@ static void load(struct fixture *f, const char *words)
 
 	free(f->out);
 	free(f->err);
+	config_close(&f->config);
 	out = open_memstream(&f->out, &out_bytes);
 	err = open_memstream(&f->err, &err_bytes);
 	assert_true(out != NULL && err != NULL);
@@ -93,6 +94,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	unlink(f->file);
+	config_close(&f->config);
 	free(f->out);
 	free(f->err);
 	free(f);
@@ -209,8 +211,8 @@ static void given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told(v
 		{ "[gatherd]\nloops = -1\n", ":2: loops: -1 is not between 1 and 64\n" },
 		{ "[gatherd]\nloop = 1\n", ":2: loop: there is no such key\n" },
 		{ "[gatherd]\nloops = 1\nloops = 2\n", ":3: loops: said twice\n" },
-		{ "loops = 1\n", ":1: keys belong below [gatherd]\n" },
-		{ "[gather]\nloops = 1\n", ":2: keys belong below [gatherd]\n" },
+		{ "loops = 1\n", ":1: keys belong below [gatherd] or [exec NAME]\n" },
+		{ "[gather]\nloops = 1\n", ":2: keys belong below [gatherd] or [exec NAME]\n" },
 		{ "[gatherd]\nnonsense\nloops = 0\n", ":2: neither [section] nor key = value\n" },
 		{ "[gatherd]\nlog-level = loud\n",
 		  ":2: log-level: loud is not error, warn, info or debug\n" },
@@ -231,6 +233,93 @@ static void given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told(v
 		expect_refusal(f, "--config FILE", CONFIG_EXIT_CONFIG, said);
 	}
 }
+
+/* --- profiles --- */
+
+static void given_sections_of_profiles_when_loaded_then_they_are_in_force(void **state)
+{
+	struct fixture       *f = *state;
+	struct profile_table *t;
+
+	write_file(f, "[exec one]\nprogram = /bin/true\n[gatherd]\nloops = 2\n"
+	              "[exec two]\nprogram = /bin/sh\narg = any\n");
+	load(f, "--config FILE");
+	assert_int_equal(f->action, CONFIG_RUN);
+	assert_int_equal(f->config.loops, 2);
+	t = profile_book_take(f->config.profiles);
+	assert_int_equal(profile_table_count(t), 2);
+	assert_string_equal(profile_table_find(t, "two")->program, "/bin/sh");
+	profile_table_release(t);
+}
+
+static void given_mistakes_in_profiles_when_loaded_then_file_and_line_are_told(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *said;
+	} rows[] = {
+		{ "[gatherd]\n[exec a]\nprogram = /bin/sh\n\nargs = any\n",
+		  ":5: [exec a]: args: there is no such key of a profile\n" },
+		{ "[exec a]\nnice = 1\n[exec b]\nprogram = /bin/sh\n",
+		  ":2: [exec a]: program: it is not said which\n" },
+		{ "[exec a]\nprogram = /bin/sh\n[exec b]\nnice=1\n[exec a]\nnice = 1\n",
+		  ":6: [exec a]: there are two sections [exec a]\n" },
+		{ "[exec]\nnice = 1\n", ":2: [exec ]: the name of a profile is 1 to 32" },
+		{ "[executor]\nnice = 1\n", ":2: keys belong below [gatherd]" },
+		{ "[exec a]\nnice = 1\nprogram = /nowhere/at/all\n",
+		  ":3: [exec a]: /nowhere: No such file or directory" },
+		{ "[exec a]\nprogram = /tmp\n", ":2: [exec a]: /tmp is no program\n" },
+	};
+	struct fixture *f = *state;
+	char            said[256];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		write_file(f, rows[i].text);
+		(void)snprintf(said, sizeof said, "gatherd: %s%s", f->file, rows[i].said);
+		expect_refusal(f, "--config FILE", CONFIG_EXIT_CONFIG, said);
+		expect_refusal(f, "--config FILE --check-config", CONFIG_EXIT_CONFIG, said);
+	}
+	/* Who only looks at the state directory needs no program. */
+	load(f, "--config FILE --fsck");
+	assert_int_equal(f->action, CONFIG_FSCK);
+}
+
+static void given_a_user_to_become_when_loaded_then_only_root_may_say_so(void **state)
+{
+	struct fixture *f = *state;
+
+	if (geteuid() == 0)
+		skip();
+	write_file(f, "[exec a]\nprogram = /bin/sh\nuser = root\n");
+	expect_refusal(f, "--config FILE", CONFIG_EXIT_CONFIG,
+	               ":3: [exec a]: user: only a gatherd and a gatherd-runner that run as root "
+	               "can become root\n");
+}
+
+static void given_profiles_when_reloaded_then_all_of_them_change_or_none(void **state)
+{
+	struct fixture       *f = *state;
+	struct profile_table *t;
+	struct gd_error       why = { 0 };
+
+	write_file(f, "[exec one]\nprogram = /bin/true\n");
+	load(f, "--config FILE");
+	write_file(f, "[exec two]\nprogram = /bin/true\n[exec bad]\nprogram = /tmp\n");
+	assert_int_equal(config_reload(&f->config, &why), GD_FORBIDDEN);
+	assert_non_null(strstr(why.text, ":4: [exec bad]: /tmp is no program"));
+	t = profile_book_take(f->config.profiles);
+	assert_non_null(profile_table_find(t, "one"));
+	profile_table_release(t);
+
+	write_file(f, "[exec two]\nprogram = /bin/true\n");
+	assert_int_equal(config_reload(&f->config, &why), GD_OK);
+	t = profile_book_take(f->config.profiles);
+	assert_null(profile_table_find(t, "one"));
+	assert_non_null(profile_table_find(t, "two"));
+	profile_table_release(t);
+}
+
+/* --- lines and flags --- */
 
 static void given_a_line_that_is_too_long_when_loaded_then_it_is_not_cut(void **state)
 {
@@ -349,6 +438,10 @@ int main(void)
 		TEST(given_flags_when_loaded_then_they_count),
 		TEST(given_a_file_when_loaded_then_its_keys_count_and_flags_win),
 		TEST(given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told),
+		TEST(given_sections_of_profiles_when_loaded_then_they_are_in_force),
+		TEST(given_mistakes_in_profiles_when_loaded_then_file_and_line_are_told),
+		TEST(given_a_user_to_become_when_loaded_then_only_root_may_say_so),
+		TEST(given_profiles_when_reloaded_then_all_of_them_change_or_none),
 		TEST(given_a_line_that_is_too_long_when_loaded_then_it_is_not_cut),
 		TEST(given_mistakes_in_flags_when_loaded_then_usage_is_told),
 		TEST(given_an_open_address_when_loaded_then_it_does_not_start),

@@ -303,6 +303,42 @@ static void given_more_of_an_exec_then_its_parts_are_checked(void **state)
 		"that yields, \"as_completed\", or \"exec\" with \"yield\"\n");
 }
 
+static void given_a_profile_then_its_name_is_constant_and_arguments_may_be_none(void **state)
+{
+	(void)state;
+	load_expect_problems(
+		"[{\"exec\": [], \"profile\": \"a\"}, {\"exec\": [\"\"], \"profile\": \"a.b-c_1\"},"
+		" {\"exec\": []}, {\"exec\": [\"\"]}, {\"exec\": [], \"profile\": 3},"
+		" {\"exec\": [], \"profile\": \"${now}\"}, {\"exec\": [], \"profile\": \"\"},"
+		" {\"exec\": [5], \"profile\": \"a\"}, {\"sleep\": 1, \"profile\": \"a\"}]",
+		"/2/exec: \"exec\" without a program\n"
+		"/3/exec/0: element 0 is empty\n"
+		"/4/profile: \"profile\" is the name of an exec profile, not a number\n"
+		"/5/profile: no name of an exec profile: \"${now}\"; 1 to 32 letters, digits, '.', "
+		"'_' or '-'\n"
+		"/6/profile: no name of an exec profile: \"\"; 1 to 32 letters, digits, '.', '_' or "
+		"'-'\n"
+		"/7/exec/0: element 0 wants text, not a number\n"
+		"/8/profile: \"profile\" is not a key of \"sleep\"\n");
+}
+
+static void given_secrets_then_their_names_are_constant_and_no_paths(void **state)
+{
+	(void)state;
+	load_expect_problems(
+		"{\"exec\": [\"secret:argv\"], \"env\": {\"A\": \"secret:a.B-c_9\", \"B\":"
+		" \"secret:${now}\", \"C\": \"secret:../a\", \"D\": \"secret:\", \"E\":"
+		" \"secret:.a\", \"F\": {\"secret\": \"a\"}, \"G\": \"a secret:b\"}}",
+		"/env/B: the name of a secret is constant: \"${now}\"; choose between whole "
+		"variables, or whole commands\n"
+		"/env/C: no name of a secret: \"../a\"; letters, digits, '.', '_' and '-', no '.' "
+		"first\n"
+		"/env/D: no name of a secret: \"\"; letters, digits, '.', '_' and '-', no '.' first\n"
+		"/env/E: no name of a secret: \".a\"; letters, digits, '.', '_' and '-', no '.' "
+		"first\n"
+		"/env/F: \"F\" wants text, not an object\n");
+}
+
 static void given_an_argument_that_no_command_takes_then_it_is_refused(void **state)
 {
 	struct buf spec = { 0 };
@@ -385,6 +421,9 @@ int main(void)
 		cmocka_unit_test(given_an_expression_that_can_only_fail_then_it_is_refused),
 		cmocka_unit_test(given_an_exec_then_its_parts_are_checked),
 		cmocka_unit_test(given_more_of_an_exec_then_its_parts_are_checked),
+		cmocka_unit_test(
+			given_a_profile_then_its_name_is_constant_and_arguments_may_be_none),
+		cmocka_unit_test(given_secrets_then_their_names_are_constant_and_no_paths),
 		cmocka_unit_test(given_an_argument_that_no_command_takes_then_it_is_refused),
 		cmocka_unit_test(given_an_http_request_then_its_parts_are_checked),
 		cmocka_unit_test(
