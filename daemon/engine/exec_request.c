@@ -1,5 +1,6 @@
 /* What a command wants, evaluated and checked before anybody is asked to run it. */
 #include "daemon/expr/duration.h"
+#include "daemon/expr/fn.h"
 #include "daemon/engine/exec.h"
 #include "daemon/expr/run.h"
 
@@ -135,6 +136,20 @@ static bool is_base64(struct value v)
 	       value_is_type(value_dict_get(v, "base64", 6), VALUE_T_TEXT);
 }
 
+static bool is_good_base64(struct making *m, struct value text)
+{
+	struct buf bytes = { 0 };
+	bool       is_good = expr_base64_read(&bytes, value_text(text));
+
+	if (bytes.failed != GD_OK)
+		m->r->e->heap.failed = true;
+	else if (!is_good)
+		(void)raise_text(m->r, "ValueError", "what \"stdin\" has is not base64");
+	is_good = is_good && bytes.failed == GD_OK;
+	buf_close(&bytes);
+	return is_good;
+}
+
 static bool read_input(struct making *m)
 {
 	struct value v, text;
@@ -157,6 +172,8 @@ static bool read_input(struct making *m)
 		                 EXEC_INPUT_BYTES_MAX);
 		return refuse(m, v);
 	}
+	if (is_base64(v) && !is_good_base64(m, text))
+		return refuse(m, v);
 	put(m, "stdin", v);
 	return true;
 }

@@ -56,8 +56,7 @@ struct value expr_fn_b64encode(struct expr_run *r, const struct value *args, uin
 	return expr_text_of_buf(r, &b);
 }
 
-/* Strict: whole groups, padding at the end alone, no bits left over. */
-static bool decode(const struct vtext *text, struct buf *b)
+bool expr_base64_read(struct buf *b, const struct vtext *text)
 {
 	size_t count = text->bytes;
 
@@ -95,7 +94,7 @@ struct value expr_fn_b64decode(struct expr_run *r, const struct value *args, uin
 	(void)count;
 	if (text == NULL)
 		return VALUE_NONE;
-	if (!decode(text, &b)) {
+	if (!expr_base64_read(&b, text)) {
 		buf_close(&b);
 		return expr_raise(r, "ValueError", "not base64: %s", expr_show(args[0], shown));
 	}

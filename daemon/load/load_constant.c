@@ -1,5 +1,6 @@
 /* What can be said of a constant before it runs. */
 #include "daemon/expr/duration.h"
+#include "daemon/expr/fn.h"
 #include "daemon/load/loader.h"
 #include "proto/base/check.h"
 
@@ -190,13 +191,27 @@ static void check_url(struct loader *l, const struct place *at, const json_t *js
 		loader_problem(l, at, "", "a URL without a host: \"%s\"", CLIPPED(text->at));
 }
 
+static void check_base64(struct loader *l, const struct place *at, const struct vtext *text)
+{
+	struct buf bytes = { 0 };
+
+	if (!expr_base64_read(&bytes, text))
+		loader_problem(l, at, "four characters for three bytes, = at the end",
+		               "%s is not base64: \"%s\"", CALLED(at), CLIPPED(text->at));
+	if (bytes.failed != GD_OK)
+		l->b.failed = true;
+	buf_close(&bytes);
+}
+
 static void check_input(struct loader *l, const struct place *at, const json_t *json,
                         struct value v)
 {
 	bool is_bytes = value_is_type(v, VALUE_T_DICT) && value_dict(v)->count == 1 &&
 	                value_is_type(value_dict_get(v, "base64", 6), VALUE_T_TEXT);
 
-	if (value_type(v) != VALUE_T_NULL && value_type(v) != VALUE_T_TEXT && !is_bytes)
+	if (is_bytes)
+		check_base64(l, at, value_text(value_dict_get(v, "base64", 6)));
+	else if (value_type(v) != VALUE_T_NULL && value_type(v) != VALUE_T_TEXT)
 		loader_problem(l, at, "", "%s wants text, {\"base64\": text} or null, not %s",
 		               CALLED(at), loader_type_name(json));
 }
@@ -242,22 +257,14 @@ typedef void constant_check_fn(struct loader *l, const struct place *at, const j
 
 /* Of those that are value positions. */
 static constant_check_fn *const CHECKS[] = {
-	[SLOT_CONDITION] = check_condition,
-	[SLOT_COUNT] = check_count,
-	[SLOT_DURATION] = check_length,
-	[SLOT_FACTOR] = check_factor,
-	[SLOT_HANDLES] = check_handles,
-	[SLOT_INPUT] = check_input,
-	[SLOT_ITEMS] = check_items,
-	[SLOT_LABEL] = check_label,
-	[SLOT_LOOP] = check_loop,
-	[SLOT_METHOD] = check_method,
-	[SLOT_MOMENT] = check_moment,
-	[SLOT_PATH] = check_path,
-	[SLOT_PAUSE] = check_pause,
-	[SLOT_TEXT] = check_plain_text,
-	[SLOT_TIMEOUT] = check_timeout,
-	[SLOT_URL] = check_url,
+	[SLOT_CONDITION] = check_condition, [SLOT_COUNT] = check_count,
+	[SLOT_DURATION] = check_length,     [SLOT_FACTOR] = check_factor,
+	[SLOT_HANDLES] = check_handles,     [SLOT_INPUT] = check_input,
+	[SLOT_ITEMS] = check_items,         [SLOT_LABEL] = check_label,
+	[SLOT_LOOP] = check_loop,           [SLOT_METHOD] = check_method,
+	[SLOT_MOMENT] = check_moment,       [SLOT_PATH] = check_path,
+	[SLOT_PAUSE] = check_pause,         [SLOT_TEXT] = check_plain_text,
+	[SLOT_TIMEOUT] = check_timeout,     [SLOT_URL] = check_url,
 	[SLOT_VALUE] = check_any,
 };
 

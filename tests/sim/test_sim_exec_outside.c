@@ -79,6 +79,9 @@ static void given_values_that_do_not_fit_then_typed_errors_and_nothing_is_asked(
 	(void)state;
 	sim_expect_error(WITH("\"x\": 5", "{\"exec\": [\"ok\", \"${x}\"]}"), "TypeError",
 	                 "argument 1 of \\\"exec\\\" wants text, not int");
+	sim_expect_error(WITH("\"x\": \"AAA\"", "{\"exec\": [\"ok\"], \"stdin\": {\"base64\":"
+	                                        " \"${x}\"}}"),
+	                 "ValueError", "what \\\"stdin\\\" has is not base64");
 	sim_expect_error(WITH("\"x\": \"\"", "{\"exec\": [\"${x}\"]}"), "ValueError",
 	                 "\\\"exec\\\" with an empty name of a program");
 	sim_expect_error(WITH("\"x\": 5", "{\"exec\": [\"ok\"], \"env\": {\"N\": \"${x}\"}}"),

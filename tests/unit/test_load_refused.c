@@ -288,7 +288,8 @@ static void given_more_of_an_exec_then_its_parts_are_checked(void **state)
 	(void)state;
 	load_expect_problems(
 		"[{\"exec\": [\"a\"], \"env\": {\"GATHERD_X\": \"1\"}, \"grace\": \"no\"},"
-		" {\"exec\": [\"a\"], \"stdin\": {\"base64\": 1}},"
+		" {\"exec\": [\"a\"], \"stdin\": {\"base64\": 1}}, {\"exec\": [\"a\"], \"stdin\":"
+		" {\"base64\": \"A=A=\"}},"
 		" {\"exec\": [\"a\"], \"stdin\": {\"base64\": \"AA==\"}, \"yield\": \"lines\"},"
 		" {\"async_for\": {\"exec\": [\"a\"], \"stdin\": null, \"yield\": \"lines\","
 		" \"stdout\": \"DEVNULL\"}}, {\"async_for\": {\"exec\": [\"a\"]}}]",
@@ -296,10 +297,12 @@ static void given_more_of_an_exec_then_its_parts_are_checked(void **state)
 		"/0/grace: not a duration: \"no\"; write a number of seconds, or text like \"250ms\" "
 		"or \"1h30m\"\n"
 		"/1/stdin: \"stdin\" wants text, {\"base64\": text} or null, not an object\n"
-		"/2/yield: an \"exec\" that yields is for \"async_for\"; "
+		"/2/stdin: \"stdin\" is not base64: \"A=A=\"; four characters for three bytes, = at "
+		"the end\n"
+		"/3/yield: an \"exec\" that yields is for \"async_for\"; "
 		"write {\"async_for\": {\"exec\": ...}, \"do\": ...}\n"
-		"/3/async_for/stdout: \"yield\" gives lines that \"stdout\" throws away\n"
-		"/4/async_for: \"async_for\" wants a generator, not exec; write a \"call\" of a def "
+		"/4/async_for/stdout: \"yield\" gives lines that \"stdout\" throws away\n"
+		"/5/async_for: \"async_for\" wants a generator, not exec; write a \"call\" of a def "
 		"that yields, \"as_completed\", or \"exec\" with \"yield\"\n");
 }
 
