@@ -24,13 +24,14 @@ enum client_exit {
 };
 
 struct command {
-	const char *name;
+	const char *name; /* two rows may share one: the second is for what stands behind "--" */
 	const char *operands; /* for the usage line */
 	const char *summary;  /* one line */
 	const char *details;  /* for --help; NULL: none */
-	unsigned    options;  /* bits of enum option_bit, beside those of every command */
+	uint64_t    options;  /* OPTION_ bits, beside those of every command */
 	uint32_t    operands_min;
 	uint32_t    operands_max;
+	bool        is_for_command;          /* the operands are a command line behind "--" */
 	int (*run)(const struct options *o); /* gives an enum client_exit */
 };
 

@@ -169,13 +169,13 @@ static int finish(const struct run *r)
 }
 
 /* Submits, then watches from the job's first event on. */
-static int submit_and_watch(struct run *r, const struct source *source)
+static int submit_and_watch(struct run *r, const struct submission *sub)
 {
 	struct gd_error why = { .code = GD_OK };
 	json_t         *reply = NULL;
 	json_int_t      seq;
 	enum gd_err     rc;
-	int             exit_code = submit_job(r->session, r->o, source, &reply);
+	int             exit_code = submit_job(r->session, r->o, sub, &reply);
 
 	if (exit_code != CLIENT_DONE)
 		return exit_code;
@@ -197,22 +197,30 @@ static int submit_and_watch(struct run *r, const struct source *source)
 	return exit_code;
 }
 
+static int run(const struct options *o, const struct submission *sub)
+{
+	struct run r = { .o = o, .deadline = GD_NSEC_NEVER };
+	int        exit_code;
+
+	r.session = client_open(o, &exit_code);
+	if (r.session == NULL)
+		return exit_code;
+	if (options_has(o, OPTION_TIMEOUT)) {
+		r.deadline = conn_deadline(o->timeout);
+		session_set_deadline(r.session, r.deadline);
+	}
+	exit_code = submit_and_watch(&r, sub);
+	session_close(r.session);
+	return exit_code;
+}
+
 int cmd_run(const struct options *o)
 {
-	struct run    r = { .o = o, .deadline = GD_NSEC_NEVER };
-	struct source source;
-	int           exit_code = submit_read(o, &source);
+	struct submission sub;
+	int               exit_code = submit_read(o, &sub);
 
 	if (exit_code == CLIENT_DONE)
-		r.session = client_open(o, &exit_code);
-	if (r.session != NULL) {
-		if (options_has(o, OPTION_TIMEOUT)) {
-			r.deadline = conn_deadline(o->timeout);
-			session_set_deadline(r.session, r.deadline);
-		}
-		exit_code = submit_and_watch(&r, &source);
-	}
-	session_close(r.session);
-	source_close(&source);
+		exit_code = options_has(o, OPTION_PRINT_SPEC) ? submit_print(&sub) : run(o, &sub);
+	submit_close(&sub);
 	return exit_code;
 }

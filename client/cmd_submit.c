@@ -1,8 +1,12 @@
 #include "client/submit.h"
 
+#include "client/exec_job.h"
+#include "client/render.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define KEY_BYTES 16
 
@@ -18,40 +22,87 @@ static bool make_key(char out[2 * KEY_BYTES + 1])
 	return true;
 }
 
-/* A number is one of seconds; what else it is, the daemon decides. NULL: nothing was said. */
-static json_t *make_retain(const struct options *o)
+/* A number is one of seconds; what else it is, the daemon decides. NULL stays NULL. */
+static json_t *number_or_text(const char *text)
 {
 	json_t *number;
 
-	if (!options_has(o, OPTION_RETAIN))
+	if (text == NULL)
 		return NULL;
-	number = json_loads(o->retain, JSON_DECODE_ANY, NULL);
+	number = json_loads(text, JSON_DECODE_ANY, NULL);
 	if (json_is_number(number))
 		return number;
 	json_decref(number);
-	return json_string(o->retain);
+	return json_string(text);
 }
 
-static json_t *make_params(const struct options *o, json_t *spec, const char *key)
+static json_t *make_params(const struct options *o, const struct submission *sub, const char *key)
 {
-	return json_pack("{s:O, s:s, s:s*, s:o*, s:o*, s:o*}", "spec", spec, "key", key, "title",
-	                 o->title, "args", options_has(o, OPTION_ARG) ? json_incref(o->args) : NULL,
-	                 "labels", options_has(o, OPTION_LABEL) ? json_incref(o->labels) : NULL,
-	                 "retain", make_retain(o));
+	return json_pack("{s:O, s:s, s:s*, s:O*, s:o*, s:o*, s:o*, s:o*}", "spec", sub->source.json,
+	                 "key", key, "title", o->title, "args", sub->args, "labels",
+	                 options_has(o, OPTION_LABEL) ? json_incref(o->labels) : NULL, "priority",
+	                 options_has(o, OPTION_PRIORITY) ? json_integer(o->priority) : NULL,
+	                 "start_at", number_or_text(o->start_at), "retain",
+	                 number_or_text(o->retain));
 }
 
-int submit_read(const struct options *o, struct source *source)
+/* A job of its own for the command behind "--". */
+static enum gd_err make_of_command(const struct options *o, struct submission *sub,
+                                   struct gd_error *why)
+{
+	json_t     *spec = NULL, *input = NULL;
+	enum gd_err rc = exec_job_make(o, &spec, why);
+
+	if (rc == GD_OK)
+		rc = source_write(&sub->source, "command", spec, why);
+	if (rc == GD_OK && options_has(o, OPTION_STDIN))
+		rc = exec_job_read_input(STDIN_FILENO, &input, why);
+	if (rc == GD_OK && input != NULL)
+		sub->args = json_pack("{s:o}", EXEC_JOB_ARGUMENT, input);
+	return rc;
+}
+
+int submit_read(const struct options *o, struct submission *sub)
 {
 	struct gd_error why = { .code = GD_OK };
-	enum gd_err     rc = source_read(source, o->operands[0], &why);
+	enum gd_err     rc;
 
+	*sub = (struct submission){ .args = NULL };
+	if (o->is_command) {
+		rc = make_of_command(o, sub, &why);
+	} else {
+		rc = source_read(&sub->source, o->operands[0], &why);
+		if (options_has(o, OPTION_ARG))
+			sub->args = json_incref(o->args);
+	}
 	if (rc == GD_OK)
 		return CLIENT_DONE;
 	(void)client_fail(NULL, rc, &why);
 	return CLIENT_USAGE;
 }
 
-int submit_job(struct session *s, const struct options *o, const struct source *source,
+void submit_close(struct submission *sub)
+{
+	source_close(&sub->source);
+	json_decref(sub->args);
+	sub->args = NULL;
+}
+
+int submit_print(const struct submission *sub)
+{
+	json_t    *spec = sub->source.json;
+	struct buf b = { .cap = 0 };
+
+	if (sub->args != NULL)
+		(void)json_object_set(spec, "args", sub->args);
+	render_json(&b, spec, 2);
+	buf_add_byte(&b, '\n');
+	(void)fwrite(b.at, 1, b.bytes, stdout);
+	buf_close(&b);
+	return CLIENT_DONE;
+}
+
+int submit_job(struct session *s, const struct options *o, const struct submission *sub,
                json_t **reply)
 {
 	struct gd_error why = { .code = GD_OK };
@@ -63,35 +114,42 @@ int submit_job(struct session *s, const struct options *o, const struct source *
 		rc = gd_fail_sys(&why, errno, "no random key");
 		return client_fail(NULL, rc, &why);
 	}
-	params = make_params(o, source->json, o->key != NULL ? o->key : key);
+	params = make_params(o, sub, o->key != NULL ? o->key : key);
 	rc = session_call(s, "job.submit", params, reply, &why);
 	json_decref(params);
-	return rc == GD_OK ? CLIENT_DONE : client_fail_job(s, source, rc, &why);
+	return rc == GD_OK ? CLIENT_DONE : client_fail_job(s, &sub->source, rc, &why);
 }
 
-int cmd_submit(const struct options *o)
+/* Hands it in and prints its id. */
+static int submit(const struct options *o, const struct submission *sub)
 {
-	struct source   source;
 	json_t         *reply = NULL;
-	struct session *s;
-	int             exit_code = submit_read(o, &source);
+	int             exit_code;
+	struct session *s = client_open(o, &exit_code);
 
-	if (exit_code != CLIENT_DONE)
-		goto close_source;
-	s = client_open(o, &exit_code);
 	if (s == NULL)
-		goto close_source;
-	exit_code = submit_job(s, o, &source, &reply);
+		return exit_code;
+	exit_code = submit_job(s, o, sub, &reply);
 	session_close(s);
 	if (exit_code != CLIENT_DONE)
-		goto close_source;
+		return exit_code;
 	if (options_has(o, OPTION_JSON))
 		client_print_line(reply);
 	else
 		printf("%" JSON_INTEGER_FORMAT "\n",
 		       json_integer_value(json_object_get(reply, "id")));
 	json_decref(reply);
-close_source:
-	source_close(&source);
+	return CLIENT_DONE;
+}
+
+int cmd_submit(const struct options *o)
+{
+	struct submission sub;
+	int               exit_code = submit_read(o, &sub);
+
+	if (exit_code == CLIENT_DONE)
+		exit_code =
+			options_has(o, OPTION_PRINT_SPEC) ? submit_print(&sub) : submit(o, &sub);
+	submit_close(&sub);
 	return exit_code;
 }

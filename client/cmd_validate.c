@@ -19,26 +19,25 @@ static int print_verdict(const struct options *o, const struct source *source,
 
 int cmd_validate(const struct options *o)
 {
-	struct gd_error why = { .code = GD_OK };
-	struct source   source;
-	json_t         *params, *verdict = NULL;
-	struct session *s;
-	enum gd_err     rc;
-	int             exit_code = submit_read(o, &source);
+	struct gd_error   why = { .code = GD_OK };
+	struct submission sub;
+	json_t           *params, *verdict = NULL;
+	struct session   *s;
+	enum gd_err       rc;
+	int               exit_code = submit_read(o, &sub);
 
 	if (exit_code != CLIENT_DONE)
-		goto close_source;
+		goto close;
 	s = client_open(o, &exit_code);
 	if (s == NULL)
-		goto close_source;
-	params = json_pack("{s:O, s:o*}", "spec", source.json, "args",
-	                   options_has(o, OPTION_ARG) ? json_incref(o->args) : NULL);
+		goto close;
+	params = json_pack("{s:O, s:O*}", "spec", sub.source.json, "args", sub.args);
 	rc = session_call(s, "job.validate", params, &verdict, &why);
-	exit_code = rc == GD_OK ? print_verdict(o, &source, verdict) : client_fail(s, rc, &why);
+	exit_code = rc == GD_OK ? print_verdict(o, &sub.source, verdict) : client_fail(s, rc, &why);
 	json_decref(params);
 	json_decref(verdict);
 	session_close(s);
-close_source:
-	source_close(&source);
+close:
+	submit_close(&sub);
 	return exit_code;
 }

@@ -84,6 +84,15 @@ enum gd_err source_read(struct source *s, const char *operand, struct gd_error *
 	return rc == GD_OK ? parse(s, why) : rc;
 }
 
+enum gd_err source_write(struct source *s, const char *name, json_t *json, struct gd_error *why)
+{
+	*s = (struct source){ .name = name, .json = json };
+	buf_init(&s->text, SOURCE_BYTES_MAX);
+	render_json(&s->text, json, 0);
+	return s->text.failed == GD_OK ? GD_OK
+	                               : gd_fail(why, s->text.failed, "the job is too large");
+}
+
 void source_close(struct source *s)
 {
 	buf_close(&s->text);

@@ -1,5 +1,6 @@
 /*
- * source.h - the text of a job: an argument, a file or standard input; and faults shown in it.
+ * source.h - the text of a job: an argument, a file, standard input or made here; and faults shown
+ * in it.
  *
  * Ownership: source_close() frees. Bound: SOURCE_BYTES_MAX. Threads: none.
  */
@@ -23,6 +24,9 @@ struct source {
  * GD_SYS, GD_LIMIT, GD_PARSE (the fault is shown on stderr, `why` says it in words), GD_NOMEM. `s`
  * is to be closed in every case. */
 GD_NODISCARD enum gd_err source_read(struct source *s, const char *operand, struct gd_error *why);
+/* The text of `json`, which is taken, under `name`. Errors: GD_LIMIT, GD_NOMEM. */
+GD_NODISCARD enum gd_err source_write(struct source *s, const char *name, json_t *json,
+                                      struct gd_error *why);
 void                     source_close(struct source *s);
 
 /* Appends "name:line:column: message", the line of the source and a caret under it. */

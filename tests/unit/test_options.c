@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define ALL (OPTIONS_REACH | OPTIONS_JOB | OPTION_TIMEOUT | OPTION_JSON | OPTION_LIMIT)
+#define ALL (OPTIONS_REACH | OPTIONS_JOB | OPTION_ARG | OPTION_TIMEOUT | OPTION_JSON | OPTION_LIMIT)
 
 static struct options  options;
 static struct gd_error why;
@@ -27,7 +27,7 @@ static int close_options(void **state)
 }
 
 /* Parses a list that ends with NULL. */
-static enum gd_err parse(unsigned allowed, bool stops, char **words)
+static enum gd_err parse(uint64_t allowed, bool stops, char **words)
 {
 	uint32_t count = 0;
 
@@ -88,6 +88,34 @@ static void given_an_option_of_another_command_then_it_is_refused(void **state)
 	assert_string_equal(why.text, "--title does not belong here");
 }
 
+static void given_a_letter_then_it_is_the_option_that_has_it(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(OPTION_FOLLOW, false, WORDS("-f", "7")), GD_OK);
+	assert_true(options_has(&options, OPTION_FOLLOW));
+	assert_string_equal(options.operands[0], "7");
+}
+
+static void given_one_word_for_two_options_then_what_is_allowed_decides(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(OPTIONS_EXEC, false, WORDS("--timeout", "20m")), GD_OK);
+	assert_string_equal(options.time_limit, "20m");
+	assert_false(options_has(&options, OPTION_TIMEOUT));
+	assert_int_equal(parse(OPTION_TIMEOUT, false, WORDS("--timeout", "2")), GD_OK);
+	assert_true(options.timeout > 1.9 && options.timeout < 2.1);
+}
+
+static void given_two_dashes_then_they_are_found_where_they_are_no_value(void **state)
+{
+	(void)state;
+	assert_int_equal(options_find_end(WORDS("--json", "--", "x"), 3), 1);
+	assert_int_equal(options_find_end(WORDS("--title", "--", "x"), 3), 3);
+	assert_int_equal(options_find_end(WORDS("--title=t", "--", "x"), 3), 1);
+	assert_int_equal(options_find_end(WORDS("x", "--nope", "--"), 3), 2);
+	assert_int_equal(options_find_end(WORDS("x"), 1), 1);
+}
+
 static void given_nonsense_then_the_words_say_what(void **state)
 {
 	static const struct {
@@ -96,6 +124,9 @@ static void given_nonsense_then_the_words_say_what(void **state)
 	} cases[] = {
 		{ "--nope", "no such option: --nope" },
 		{ "-x", "no such option: -x" },
+		{ "-f", "--follow does not belong here" },
+		{ "-ff", "no such option: -ff" },
+		{ "--priority=high", "--priority needs a whole number, not \"high\"" },
 		{ "--title", "--title needs TEXT" },
 		{ "--json=1", "--json takes no value" },
 		{ "--timeout=soon", "--timeout needs a number of seconds, not \"soon\"" },
@@ -128,6 +159,9 @@ int main(void)
 		TEST(given_a_command_then_the_options_before_it_end_there),
 		TEST(given_arguments_of_a_job_then_json_is_json_and_the_rest_text),
 		TEST(given_an_option_of_another_command_then_it_is_refused),
+		TEST(given_a_letter_then_it_is_the_option_that_has_it),
+		TEST(given_one_word_for_two_options_then_what_is_allowed_decides),
+		TEST(given_two_dashes_then_they_are_found_where_they_are_no_value),
 		TEST(given_nonsense_then_the_words_say_what),
 	};
 
