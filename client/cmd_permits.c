@@ -1,3 +1,4 @@
+/* Semaphores and pools: names with a number of permits. */
 #include "client/client.h"
 #include "client/render.h"
 
@@ -6,6 +7,17 @@
 #include <string.h>
 
 #define PAGE 500
+
+struct permits {
+	const char *name; /* one of them, in words */
+	const char *list; /* the method */
+	const char *put;
+	const char *rows; /* the member of what the first one gives */
+};
+
+static const struct permits SEMAPHORES = { "semaphore", "semaphore.list", "semaphore.put",
+	                                   "semaphores" };
+static const struct permits POOLS = { "pool", "pool.list", "pool.put", "pools" };
 
 static json_int_t number_of(const json_t *row, const char *name)
 {
@@ -52,7 +64,8 @@ static void print_rows(const struct options *o, const json_t *rows)
 }
 
 /* All of them, page by page, into `rows`. */
-static enum gd_err read_rows(struct session *s, json_t *rows, struct gd_error *why)
+static enum gd_err read_rows(struct session *s, const struct permits *kind, json_t *rows,
+                             struct gd_error *why)
 {
 	json_t     *params = json_pack("{s:i}", "limit", PAGE);
 	json_t     *page = NULL;
@@ -60,10 +73,10 @@ static enum gd_err read_rows(struct session *s, json_t *rows, struct gd_error *w
 	enum gd_err rc;
 
 	do {
-		rc = session_call(s, "semaphore.list", params, &page, why);
+		rc = session_call(s, kind->list, params, &page, why);
 		if (rc != GD_OK)
 			break;
-		(void)json_array_extend(rows, json_object_get(page, "semaphores"));
+		(void)json_array_extend(rows, json_object_get(page, kind->rows));
 		next = json_incref(json_object_get(page, "next"));
 		(void)json_object_set(params, "after", next);
 		json_decref(next);
@@ -73,7 +86,7 @@ static enum gd_err read_rows(struct session *s, json_t *rows, struct gd_error *w
 	return rc;
 }
 
-static int list(const struct options *o)
+static int list(const struct options *o, const struct permits *kind)
 {
 	struct gd_error why = { .code = GD_OK };
 	int             exit_code;
@@ -84,7 +97,7 @@ static int list(const struct options *o)
 	if (s == NULL)
 		return exit_code;
 	rows = json_array();
-	rc = read_rows(s, rows, &why);
+	rc = read_rows(s, kind, rows, &why);
 	if (rc == GD_OK)
 		print_rows(o, rows);
 	exit_code = rc == GD_OK ? CLIENT_DONE : client_fail(s, rc, &why);
@@ -93,7 +106,7 @@ static int list(const struct options *o)
 	return exit_code;
 }
 
-static int put(const struct options *o)
+static int put(const struct options *o, const struct permits *kind)
 {
 	const char *digits = o->operands[2];
 	char       *end;
@@ -109,10 +122,10 @@ static int put(const struct options *o)
 	}
 	params = json_pack("{s:s, s:I}", "name", o->operands[1], "permits", (json_int_t)permits);
 	if (params == NULL) {
-		(void)fputs("gatherctl: the name of the semaphore is not UTF-8\n", stderr);
+		(void)fprintf(stderr, "gatherctl: the name of the %s is not UTF-8\n", kind->name);
 		return CLIENT_USAGE;
 	}
-	exit_code = client_ask(o, "semaphore.put", params, &row);
+	exit_code = client_ask(o, kind->put, params, &row);
 	if (exit_code != CLIENT_DONE)
 		return exit_code;
 	if (options_has(o, OPTION_JSON)) {
@@ -126,12 +139,29 @@ static int put(const struct options *o)
 	return CLIENT_DONE;
 }
 
-int cmd_semaphore(const struct options *o)
+/* "set" is the word for it, "put" that of the method. */
+static bool is_set(const char *word)
+{
+	return strcmp(word, "set") == 0 || strcmp(word, "put") == 0;
+}
+
+static int obey(const struct options *o, const struct permits *kind)
 {
 	if (o->operand_count == 0 || (o->operand_count == 1 && strcmp(o->operands[0], "list") == 0))
-		return list(o);
-	if (o->operand_count == 3 && strcmp(o->operands[0], "put") == 0)
-		return put(o);
-	(void)fputs("gatherctl: semaphore takes \"list\", or \"put NAME PERMITS\"\n", stderr);
+		return list(o, kind);
+	if (o->operand_count == 3 && is_set(o->operands[0]))
+		return put(o, kind);
+	(void)fprintf(stderr, "gatherctl: %s takes \"list\", or \"set NAME PERMITS\"\n",
+	              kind->name);
 	return CLIENT_USAGE;
+}
+
+int cmd_semaphore(const struct options *o)
+{
+	return obey(o, &SEMAPHORES);
+}
+
+int cmd_pool(const struct options *o)
+{
+	return obey(o, &POOLS);
 }
