@@ -45,6 +45,7 @@ int cmd_get(const struct options *o);
 int cmd_info(const struct options *o);
 int cmd_list(const struct options *o);
 int cmd_ping(const struct options *o);
+int cmd_log(const struct options *o);
 int cmd_pool(const struct options *o);
 int cmd_result(const struct options *o);
 int cmd_resume(const struct options *o);

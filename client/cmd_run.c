@@ -1,92 +1,28 @@
-#include "client/follow.h"
 #include "client/interrupt.h"
 #include "client/render.h"
+#include "client/run.h"
 #include "client/submit.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-struct run {
-	const struct options *o;
-	struct session       *session;
-	struct follow         follow;
-	json_int_t            id;
-	json_t               *final; /* the last event; owned */
-	gd_nsec               deadline;
-	double                start; /* of the job, seconds since the epoch; 0: not known yet */
-	int                   interrupts_seen;
-};
-
-static bool is_kind(const json_t *event, const char *kind)
-{
-	const char *it = json_string_value(json_object_get(event, "kind"));
-
-	return it != NULL && strcmp(it, kind) == 0;
-}
-
-static bool is_final(const json_t *event)
-{
-	return is_kind(event, "job.completed") || is_kind(event, "job.failed") ||
-	       is_kind(event, "job.cancelled");
-}
-
-static void show_event(struct run *r, const json_t *event)
-{
-	bool       is_coloured = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
-	double     time = json_number_value(json_object_get(event, "time"));
-	struct buf b = { .cap = 0 };
-
-	if (is_kind(event, "job.started"))
-		r->start = time;
-	if (options_has(r->o, OPTION_JSON))
-		return;
-	if (options_has(r->o, OPTION_JSONL)) {
-		client_print_line(event);
-		return;
-	}
-	if (is_kind(event, "job.completed")) { /* its data is printed below, as the result */
-		json_t *bare = json_copy((json_t *)(uintptr_t)event);
-
-		(void)json_object_del(bare, "data");
-		render_event(&b, bare, r->start > 0 ? r->start : time, is_coloured);
-		json_decref(bare);
-	} else {
-		render_event(&b, event, r->start > 0 ? r->start : time, is_coloured);
-	}
-	(void)fwrite(b.at, 1, b.bytes, stdout);
-	(void)fflush(stdout);
-	buf_close(&b);
-}
-
-static void send_cancel(struct run *r)
-{
-	json_t *params = json_pack("{s:I, s:s}", "id", r->id, "reason", "interrupted");
-
-	follow_send(&r->follow, "job.cancel", params);
-	json_decref(params);
-}
-
-/* The first Ctrl-C cancels the job and goes on watching, since its clean-up is worth seeing; the
- * second one leaves. */
-static bool has_to_leave(struct run *r)
+enum run_turn run_look(struct run *r)
 {
 	int count = interrupt_count();
 
 	if (count > 1)
-		return true;
-	if (count > r->interrupts_seen) {
-		r->interrupts_seen = count;
-		(void)fprintf(stderr,
-		              "gatherctl: cancelling job %" JSON_INTEGER_FORMAT
-		              "; once more to stop watching\n",
-		              r->id);
-		send_cancel(r);
-	}
-	return false;
+		return RUN_LEAVES;
+	if (count <= r->interrupts_seen)
+		return RUN_GOES_ON;
+	r->interrupts_seen = count;
+	(void)fprintf(stderr,
+	              "gatherctl: cancelling job %" JSON_INTEGER_FORMAT
+	              "; once more to stop watching\n",
+	              r->id);
+	return RUN_CANCELS;
 }
 
-static int tell_where_to_look(const struct run *r, int exit_code, const char *what)
+int run_tell_where(const struct run *r, int exit_code, const char *what)
 {
 	(void)fprintf(stderr,
 	              "gatherctl: %s; job %" JSON_INTEGER_FORMAT
@@ -95,87 +31,93 @@ static int tell_where_to_look(const struct run *r, int exit_code, const char *wh
 	return exit_code;
 }
 
-/* Watches until the job is over; CLIENT_DONE with r->final. */
-static int watch(struct run *r)
+json_t *run_make_outcome(const struct run *r, const char *status, json_t *value)
 {
-	struct gd_error why = { .code = GD_OK };
+	bool is_done = strcmp(status, "completed") == 0;
 
-	for (;;) {
-		json_t *event = NULL;
+	return json_pack("{s:I, s:s, s:o}", "id", r->id, "status", status,
+	                 is_done ? "result" : "error", value);
+}
 
-		switch (follow_next(&r->follow, r->deadline, &event, &why)) {
-		case FOLLOW_EVENT:
-			show_event(r, event);
-			if (is_final(event)) {
-				r->final = event;
-				return CLIENT_DONE;
-			}
-			json_decref(event);
-			break;
-		case FOLLOW_RECONNECTED: /* the cancel may have been lost with the connection */
-			if (r->interrupts_seen > 0)
-				send_cancel(r);
-			break;
-		case FOLLOW_LATE:
-			return tell_where_to_look(r, CLIENT_TIMEOUT, "stopped waiting");
-		case FOLLOW_INTERRUPTED:
-			break;
-		case FOLLOW_FAILED:
-			if (interrupt_count() > 1)
-				break;
-			if (r->follow.rc == GD_REQUEST_CANCELLED)
-				return tell_where_to_look(r, CLIENT_TIMEOUT, "stopped waiting");
-			return client_fail(r->session, r->follow.rc, &why);
+/* --- the end --- */
+
+/* What a shell would give for a command that ended like this; -1: `error` is not about one. */
+static int exit_of_command(const json_t *error)
+{
+	const char   *type = json_string_value(json_object_get(error, "type"));
+	const json_t *data = json_object_get(error, "data");
+	const json_t *code = json_object_get(data, "code");
+	const json_t *signal = json_object_get(data, "signal");
+
+	if (type != NULL && strcmp(type, "TimeoutError") == 0)
+		return CLIENT_TIMEOUT;
+	if (type == NULL || strcmp(type, "ExecError") != 0)
+		return -1;
+	if (json_is_integer(code))
+		return (int)(json_integer_value(code) & 0xff);
+	if (json_is_integer(signal))
+		return 128 + (int)(json_integer_value(signal) & 0x7f);
+	if (json_object_get(data, "stage") == NULL)
+		return -1;
+	/* It never began. */
+	return json_integer_value(json_object_get(data, "errno")) == ENOENT ? 127 : 126;
+}
+
+/* Whether the exit code alone says it all, as it does when a shell runs the command. */
+static bool is_plain_exit(const struct options *o, const json_t *error)
+{
+	return options_has(o, OPTION_EXIT_CODE) && exit_of_command(error) >= 0 &&
+	       json_is_integer(json_object_get(json_object_get(error, "data"), "code"));
+}
+
+static void print_failure(const json_t *outcome, const char *status, const json_t *error)
+{
+	const char *type = json_string_value(json_object_get(error, "type"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	struct buf  b = { .cap = 0 };
+
+	buf_addf(&b, "gatherctl: job %" JSON_INTEGER_FORMAT " %s",
+	         json_integer_value(json_object_get(outcome, "id")), status);
+	if (type != NULL && strcmp(status, "failed") == 0) {
+		buf_add_text(&b, ": ");
+		render_text(&b, type);
+		if (message != NULL && message[0] != '\0') {
+			buf_add_text(&b, ": ");
+			render_text(&b, message);
 		}
-		if (has_to_leave(r))
-			return tell_where_to_look(r, CLIENT_INTERRUPTED, "stopped watching");
 	}
+	buf_add_byte(&b, '\n');
+	(void)fwrite(b.at, 1, b.bytes, stderr);
+	buf_close(&b);
 }
 
-static void print_outcome(const struct run *r, const json_t *value)
+/* Events have told of a failure already, and a command has printed what it had to say. */
+static int finish(const struct options *o, const json_t *outcome, bool was_output)
 {
-	const char *status = strchr(json_string_value(json_object_get(r->final, "kind")), '.') + 1;
-	bool        is_done = strcmp(status, "completed") == 0;
+	const char   *status = json_string_value(json_object_get(outcome, "status"));
+	const json_t *error = json_object_get(outcome, "error");
+	int           exit_code = client_exit_for_status(status);
 
-	if (options_has(r->o, OPTION_JSON)) {
-		json_t *document = json_pack("{s:I, s:s, s:O}", "id", r->id, "status", status,
-		                             is_done ? "result" : "error", value);
-
-		client_print_line(document);
-		json_decref(document);
-	} else if (!options_has(r->o, OPTION_JSONL) && is_done) {
-		client_print_document(r->o, value);
-	}
+	if (options_has(o, OPTION_JSON))
+		client_print_line(outcome);
+	else if (was_output && exit_code != CLIENT_DONE && !is_plain_exit(o, error))
+		print_failure(outcome, status, error);
+	else if (!was_output && exit_code == CLIENT_DONE && !options_has(o, OPTION_JSONL))
+		client_print_document(o, json_object_get(outcome, "result"));
+	if (options_has(o, OPTION_EXIT_CODE) && exit_code == CLIENT_FAILED &&
+	    exit_of_command(error) >= 0)
+		return exit_of_command(error);
+	return exit_code;
 }
 
-static int finish(const struct run *r)
-{
-	struct gd_error why = { .code = GD_OK };
-	const json_t   *data = json_object_get(r->final, "data");
-	json_t         *value = NULL;
-	char            path[32];
-	enum gd_err     rc;
+/* --- the way there --- */
 
-	(void)snprintf(path, sizeof path, "seq:%" JSON_INTEGER_FORMAT,
-	               json_integer_value(json_object_get(r->final, "seq")));
-	rc = client_whole_value(r->session, r->id, path, data == NULL ? json_null() : data, &value,
-	                        &why);
-	if (rc != GD_OK)
-		return client_fail(r->session, rc, &why);
-	print_outcome(r, value);
-	json_decref(value);
-	return client_exit_for_status(
-		strchr(json_string_value(json_object_get(r->final, "kind")), '.') + 1);
-}
-
-/* Submits, then watches from the job's first event on. */
 static int submit_and_watch(struct run *r, const struct submission *sub)
 {
-	struct gd_error why = { .code = GD_OK };
-	json_t         *reply = NULL;
-	json_int_t      seq;
-	enum gd_err     rc;
-	int             exit_code = submit_job(r->session, r->o, sub, &reply);
+	bool    shows_output = r->o->is_command && !options_has(r->o, OPTION_JSON | OPTION_JSONL);
+	json_t *reply = NULL, *outcome = NULL;
+	json_int_t seq;
+	int        exit_code = submit_job(r->session, r->o, sub, &reply);
 
 	if (exit_code != CLIENT_DONE)
 		return exit_code;
@@ -183,17 +125,10 @@ static int submit_and_watch(struct run *r, const struct submission *sub)
 	seq = json_integer_value(json_object_get(reply, "seq"));
 	json_decref(reply);
 	interrupt_catch();
-	rc = follow_open(&r->follow, r->session, json_pack("{s:I}", "job", r->id),
-	                 seq > 0 ? seq - 1 : 0, &why);
-	if (rc == GD_REQUEST_CANCELLED)
-		return tell_where_to_look(r, CLIENT_TIMEOUT, "stopped waiting");
-	if (rc != GD_OK)
-		return client_fail(r->session, rc, &why);
-	exit_code = watch(r);
-	follow_close(&r->follow);
+	exit_code = shows_output ? run_output(r, &outcome) : run_events(r, seq, &outcome);
 	if (exit_code == CLIENT_DONE)
-		exit_code = finish(r);
-	json_decref(r->final);
+		exit_code = finish(r->o, outcome, shows_output);
+	json_decref(outcome);
 	return exit_code;
 }
 

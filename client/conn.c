@@ -255,8 +255,6 @@ enum conn_got conn_receive_reply(struct conn *c, json_int_t id, gd_nsec deadline
 	for (;;) {
 		enum conn_got got = conn_receive(c, deadline, reply);
 
-		if (got == CONN_INTERRUPTED)
-			continue; /* the caller looks at the counter when the call is over */
 		if (got != CONN_MESSAGE)
 			return got;
 		if (json_is_integer(json_object_get(*reply, "id")) &&

@@ -37,7 +37,8 @@ GD_NODISCARD enum gd_err conn_send(struct conn *c, const char *method, json_t *p
 /* The next message, at the latest at `deadline` (conn_now(); GD_NSEC_NEVER: none). `*message` is
  * set for CONN_MESSAGE only. */
 enum conn_got            conn_receive(struct conn *c, gd_nsec deadline, json_t **message);
-/* The reply to `id`; notifications and other replies before it are dropped. */
+/* The reply to `id`; notifications and other replies before it are dropped. After CONN_INTERRUPTED
+ * it may be asked for again. */
 enum conn_got conn_receive_reply(struct conn *c, json_int_t id, gd_nsec deadline, json_t **reply);
 
 /* The monotonic clock, and a pause on it: CONN_LATE, or CONN_INTERRUPTED. */

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 
 static volatile sig_atomic_t count;
 
@@ -25,5 +26,12 @@ void interrupt_catch(void)
 
 int interrupt_count(void)
 {
+	static const struct timespec now = { 0 };
+	sigset_t                     only;
+
+	sigemptyset(&only);
+	sigaddset(&only, SIGINT);
+	if (sigtimedwait(&only, NULL, &now) == SIGINT)
+		count++;
 	return (int)count;
 }

@@ -15,18 +15,23 @@ static const struct command commands[] = {
 	  "JOB is JSON text, the name of a file, or - for standard input.\n"
 	  "Exit code: 0 completed, 1 failed, 4 cancelled. Ctrl-C cancels the job; a second one\n"
 	  "stops watching. When the daemon goes away, the stream goes on where it was once it is back.",
-	  OPTIONS_REACH | OPTIONS_JOB | OPTION_ARG | OPTION_TIMEOUT | OPTION_JSON | OPTION_JSONL, 1,
-	  1, false, cmd_run },
-	{ "run", "-- CMD [ARG...]", "the same with a job that is one command",
+	  OPTIONS_REACH | OPTIONS_JOB | OPTION_ARG | OPTION_TIMEOUT | OPTION_EXIT_CODE |
+	          OPTION_JSON | OPTION_JSONL,
+	  1, 1, false, cmd_run },
+	{ "run", "-- CMD [ARG...]", "run a command as a job, show what it prints",
 	  "The command runs as a job in the present directory, with PATH, HOME, LANG, LC_* and TERM\n"
 	  "as they are here; other variables only where --env names them. No shell reads it.\n"
-	  "Ctrl-C stops it; a second one stops watching.",
-	  OPTIONS_REACH | OPTIONS_JOB | OPTIONS_EXEC | OPTION_JSON | OPTION_JSONL, 1, OPERANDS_MAX,
-	  true, cmd_run },
+	  "Ctrl-C stops it; a second one stops watching. With --json one document about its end,\n"
+	  "with --jsonl the events of the job, in the place of its output.\n"
+	  "Exit code: as above; with --exit-code its own, 124 after --timeout, 127 for a program that\n"
+	  "is not there, 126 for one that cannot be run.",
+	  OPTIONS_REACH | OPTIONS_JOB | OPTIONS_EXEC | OPTION_EXIT_CODE | OPTION_JSON |
+	          OPTION_JSONL,
+	  1, OPERANDS_MAX, true, cmd_run },
 	{ "submit", "JOB", "hand in a job, print its id",
 	  "JOB is JSON text, the name of a file, or - for standard input.",
 	  OPTIONS_REACH | OPTIONS_JOB | OPTION_ARG | OPTION_JSON, 1, 1, false, cmd_submit },
-	{ "submit", "-- CMD [ARG...]", "the same with a job that is one command",
+	{ "submit", "-- CMD [ARG...]", "hand in a command as a job, print its id",
 	  "The job is as that of gatherctl run -- CMD.",
 	  OPTIONS_REACH | OPTIONS_JOB | OPTIONS_EXEC | OPTION_JSON, 1, OPERANDS_MAX, true,
 	  cmd_submit },
@@ -45,6 +50,13 @@ static const struct command commands[] = {
 	{ "result", "ID", "print the whole result of a job",
 	  "A failed job's error goes to standard error, with exit code 1.",
 	  OPTIONS_REACH | OPTION_PATH | OPTION_JSON, 1, 1, false, cmd_result },
+	{ "log", "ID", "print what the commands of a job printed",
+	  "stdout goes to stdout, stderr to stderr; a line on stderr tells where another command\n"
+	  "goes on. With --follow until the job is over. A terminal gets colours, but no other\n"
+	  "control characters.",
+	  OPTIONS_REACH | OPTION_ADDRESS | OPTION_STREAM | OPTION_FOLLOW | OPTION_PREFIX |
+	          OPTION_JSONL,
+	  1, 1, false, cmd_log },
 	{ "cancel", "ID...", "cancel jobs", NULL, OPTIONS_REACH | OPTION_REASON | OPTION_JSON, 1,
 	  100, false, cmd_cancel },
 	{ "events", "[ID]", "print the events of one job, or of all",

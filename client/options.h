@@ -61,7 +61,9 @@
 #define OPTION_STDIN (UINT64_C(1) << 40)
 #define OPTION_TIME_LIMIT (UINT64_C(1) << 41)
 #define OPTION_ADDRESS (UINT64_C(1) << 42)
-#define OPTION_EXEC (UINT64_C(1) << 43)
+#define OPTION_PREFIX (UINT64_C(1) << 43)
+#define OPTION_STREAM (UINT64_C(1) << 44)
+#define OPTION_EXEC (UINT64_C(1) << 45)
 
 #define OPTIONS_REACH (OPTION_SOCKET | OPTION_CONNECT | OPTION_TOKEN_FILE | OPTION_RECONNECT)
 /* How a job is handed in, whatever it is. */
@@ -92,6 +94,7 @@ struct options {
 	const char  *pool;
 	const char  *profile;
 	const char  *on_interrupt;
+	const char  *stream;
 	const char  *start_at;   /* a moment, in the daemon's words */
 	const char  *time_limit; /* these three: lengths, in the daemon's words */
 	const char  *grace;

@@ -38,6 +38,44 @@ void render_text(struct buf *b, const char *text)
 	}
 }
 
+/* The bytes at `text` that only choose colours, ESC [ numbers m; 0: none do. */
+static size_t colour_bytes(const char *text, size_t bytes)
+{
+	size_t at = 2;
+
+	if (bytes < 3 || text[0] != '\033' || text[1] != '[')
+		return 0;
+	while (at < bytes &&
+	       ((text[at] >= '0' && text[at] <= '9') || text[at] == ';' || text[at] == ':'))
+		at++;
+	return at < bytes && text[at] == 'm' ? at + 1 : 0;
+}
+
+/* The same as control_bytes() where no NUL ends the text; 0: print it as it is. */
+static size_t unwanted_bytes(const char *text, size_t bytes)
+{
+	if (text[0] == '\n' || text[0] == '\t')
+		return 0;
+	return bytes == 1 && (unsigned char)text[0] == 0xc2 ? 0 : control_bytes(text);
+}
+
+void render_output(struct buf *b, const char *text, size_t bytes)
+{
+	while (bytes > 0) {
+		size_t unwanted = unwanted_bytes(text, bytes);
+		size_t taken = unwanted == 0 ? 1 : colour_bytes(text, bytes);
+
+		if (taken > 0) {
+			buf_add(b, text, taken);
+		} else {
+			add_control(b, text, unwanted);
+			taken = unwanted;
+		}
+		text += taken;
+		bytes -= taken;
+	}
+}
+
 /* --- JSON --- */
 
 static void json_text(struct buf *b, const json_t *string)

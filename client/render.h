@@ -15,6 +15,9 @@
 void render_json(struct buf *b, const json_t *value, unsigned indent);
 /* Text as it is, control characters as \u00XX. */
 void render_text(struct buf *b, const char *text);
+/* What a command printed, for a terminal: ends of lines, tabs and colours (SGR) as they are, other
+ * control characters as \u00XX. A colour that `text` only begins counts as such a character. */
+void render_output(struct buf *b, const char *text, size_t bytes);
 /* One line: `+3.000s  yield  "value"`. `start` is the moment (seconds since the epoch) that offsets
  * count from. */
 void render_event(struct buf *b, const json_t *event, double start, bool is_coloured);

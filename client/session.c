@@ -14,6 +14,7 @@ struct session {
 	double         reconnect; /* seconds */
 	gd_nsec        deadline;
 	json_t        *error;
+	int            interrupts_borne;
 	bool           was_resent;
 };
 
@@ -53,6 +54,21 @@ static enum gd_err open_reply(struct session *s, const json_t *reply, json_t **r
 	return GD_OK;
 }
 
+static bool is_interrupted(const struct session *s)
+{
+	return interrupt_count() > s->interrupts_borne;
+}
+
+static enum conn_got await_reply(struct session *s, json_int_t id, json_t **reply)
+{
+	enum conn_got got;
+
+	do
+		got = conn_receive_reply(s->conn, id, s->deadline, reply);
+	while (got == CONN_INTERRUPTED && !is_interrupted(s));
+	return got;
+}
+
 static enum gd_err call_once(struct session *s, const char *method, json_t *params, json_t **result,
                              struct gd_error *why)
 {
@@ -67,15 +83,16 @@ static enum gd_err call_once(struct session *s, const char *method, json_t *para
 	rc = conn_send(s->conn, method, params, &id, why);
 	if (rc != GD_OK)
 		return rc;
-	switch (conn_receive_reply(s->conn, id, s->deadline, &reply)) {
+	switch (await_reply(s, id, &reply)) {
 	case CONN_MESSAGE:
 		rc = open_reply(s, reply, result, why);
 		json_decref(reply);
 		return rc;
 	case CONN_LATE:
 		return gd_fail(why, GD_REQUEST_CANCELLED, "no answer in time");
+	case CONN_INTERRUPTED:
+		return gd_fail(why, GD_REQUEST_CANCELLED, "interrupted");
 	case CONN_LOST:
-	case CONN_INTERRUPTED: /* conn_receive_reply() waits on */
 		break;
 	}
 	return gd_fail(why, GD_SYS, "connection lost");
@@ -107,6 +124,7 @@ enum gd_err session_open(const struct options *o, struct session **out, struct g
 		return gd_fail(why, GD_NOMEM, "out of memory");
 	s->reconnect = o->reconnect;
 	s->deadline = GD_NSEC_NEVER;
+	s->interrupts_borne = 1;
 	rc = address_find(&s->address, o, why);
 	if (rc == GD_OK)
 		rc = connect_now(s, why);
@@ -129,6 +147,11 @@ void session_close(struct session *s)
 void session_set_deadline(struct session *s, gd_nsec deadline)
 {
 	s->deadline = deadline;
+}
+
+void session_bear(struct session *s, int interrupts)
+{
+	s->interrupts_borne = interrupts;
 }
 
 const json_t *session_error(const struct session *s)
@@ -163,7 +186,7 @@ enum gd_err session_reconnect(struct session *s, gd_nsec give_up, struct gd_erro
 		rc = connect_now(s, why);
 		if (rc != GD_SYS && rc != GD_UNAVAILABLE)
 			return rc;
-		if (interrupt_count() > 1 || conn_now() >= s->deadline)
+		if (is_interrupted(s) || conn_now() >= s->deadline)
 			return gd_fail(why, GD_REQUEST_CANCELLED, "gave up");
 		if (conn_now() >= give_up)
 			return rc;
@@ -205,6 +228,8 @@ enum gd_err session_call(struct session *s, const char *method, json_t *params, 
 		} else if ((rc == GD_UNAVAILABLE || rc == GD_DURABILITY_UNKNOWN) &&
 		           conn_now() < give_up) {
 			(void)conn_pause(sooner(conn_now() + asked_pause(s), s->deadline));
+			if (is_interrupted(s))
+				return gd_fail(why, GD_REQUEST_CANCELLED, "interrupted");
 		} else {
 			return rc;
 		}

@@ -24,9 +24,13 @@ void                     session_close(struct session *s); /* NULL is allowed */
 /* No call waits beyond this moment (conn_now()); it then ends with GD_REQUEST_CANCELLED. */
 void session_set_deadline(struct session *s, gd_nsec deadline);
 
+/* So many Ctrl-C since interrupt_catch() leave calls alone, 1 if nothing is said; the next one ends
+ * them with GD_REQUEST_CANCELLED. The reply to such a call is lost. */
+void session_bear(struct session *s, int interrupts);
+
 /* One request and its reply. `params` is borrowed, `*result` a new reference. Errors: what the
  * daemon answered; GD_SYS (lost, and not found again in time), GD_REQUEST_CANCELLED (the deadline,
- * or a second Ctrl-C), GD_NOMEM. */
+ * or Ctrl-C), GD_NOMEM. */
 GD_NODISCARD enum gd_err session_call(struct session *s, const char *method, json_t *params,
                                       json_t **result, struct gd_error *why);
 /* The `error` object of the last refused call, borrowed until the next call; NULL: none. */

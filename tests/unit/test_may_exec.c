@@ -43,7 +43,6 @@ static int setup(void **state)
 	int                   line = 0;
 
 	(void)state;
-	load_takes_later = true;
 	if (profile_table_new(&t, NULL) != GD_OK || profile_book_open(&f.book, NULL) != GD_OK)
 		return -1;
 	for (size_t i = 0; i < sizeof SECTIONS / sizeof SECTIONS[0]; i++)
@@ -64,7 +63,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	load_takes_later = false;
 	profile_book_close(f.book);
 	return 0;
 }

@@ -76,6 +76,30 @@ static void given_control_characters_in_text_then_no_terminal_obeys_them(void **
 	expect_text(&b, "a\\u001b]0;x\\u0007\\u009b\xc3\xa4\\u000a");
 }
 
+static void expect_output(const char *text, size_t bytes, const char *expected)
+{
+	struct buf b = { .cap = 0 };
+
+	render_output(&b, text, bytes);
+	expect_text(&b, expected);
+}
+
+static void given_output_then_a_terminal_gets_colours_and_lines_but_no_commands(void **state)
+{
+	(void)state;
+	expect_output("a\tb\nc", 5, "a\tb\nc");
+	expect_output("\033[1;31mred\033[m", 13, "\033[1;31mred\033[m");
+	expect_output("\033[2J", 4, "\\u001b[2J");
+	expect_output("\033]0;x\a", 6, "\\u001b]0;x\\u0007");
+	expect_output("\033[31", 4, "\\u001b[31");
+	expect_output("\033", 1, "\\u001b");
+	expect_output("a\0b", 3, "a\\u0000b");
+	expect_output("\xc2\x9b"
+	              "2J",
+	              4, "\\u009b2J");
+	expect_output("\xc3\xa9\xc2", 3, "\xc3\xa9\xc2");
+}
+
 static void given_a_yield_then_the_line_has_offset_kind_and_data(void **state)
 {
 	(void)state;
@@ -184,6 +208,8 @@ int main(void)
 		cmocka_unit_test(given_an_indent_then_each_level_has_its_own_lines),
 		cmocka_unit_test(given_control_characters_in_json_then_they_leave_as_escapes),
 		cmocka_unit_test(given_control_characters_in_text_then_no_terminal_obeys_them),
+		cmocka_unit_test(
+			given_output_then_a_terminal_gets_colours_and_lines_but_no_commands),
 		cmocka_unit_test(given_a_yield_then_the_line_has_offset_kind_and_data),
 		cmocka_unit_test(given_a_name_then_it_stands_for_the_path),
 		cmocka_unit_test(given_only_a_path_then_it_is_shown),
