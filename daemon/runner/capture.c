@@ -25,8 +25,9 @@ void capture_name(const struct run_ref *ref, enum run_stream stream, char out[CA
 void capture_init(struct capture *c, int dir_fd, const struct run_ref *ref, enum run_stream stream,
                   uint64_t keep)
 {
-	*c = (struct capture){ .dir_fd = dir_fd, .fd = -1, .keep = keep };
-	capture_name(ref, stream, c->name);
+	*c = (struct capture){
+		.dir_fd = dir_fd, .fd = -1, .ref = *ref, .stream = stream, .keep = keep
+	};
 }
 
 /* 0 or errno. */
@@ -52,12 +53,13 @@ static int write_head(const struct capture *c)
 
 static int make_file(struct capture *c)
 {
-	int failed;
+	char name[CAPTURE_NAME_BYTES];
+	int  failed;
 
 	if (getrandom(&c->key, sizeof c->key, 0) != sizeof c->key)
 		return EIO;
-	c->fd = openat(c->dir_fd, c->name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-	               0600);
+	capture_name(&c->ref, c->stream, name);
+	c->fd = openat(c->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (c->fd < 0)
 		return errno;
 	c->from = c->end = sizeof(struct capture_head);
@@ -201,4 +203,12 @@ void capture_close(struct capture *c)
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
+}
+
+void capture_remove(const struct capture *c)
+{
+	char name[CAPTURE_NAME_BYTES];
+
+	capture_name(&c->ref, c->stream, name);
+	(void)unlinkat(c->dir_fd, name, 0);
 }

@@ -47,7 +47,8 @@ struct capture_segment {
 struct capture {
 	int                    dir_fd; /* borrowed */
 	int                    fd;     /* owned; -1: no file yet */
-	char                   name[CAPTURE_NAME_BYTES];
+	struct run_ref         ref;
+	enum run_stream        stream;
 	uint64_t               keep;
 	uint64_t               bytes; /* got from the command, all of them */
 	uint64_t               key;
@@ -74,5 +75,6 @@ uint64_t capture_kept(const struct capture *c);
 /* 0 or errno. */
 int      capture_sync(struct capture *c);
 void     capture_close(struct capture *c); /* the file stays */
+void     capture_remove(const struct capture *c);
 
 #endif

@@ -42,6 +42,7 @@ void command_free(struct command *c)
 	table_remove(&c->runner->table, c);
 	ring_leave(&c->alive);
 	ring_leave(&c->waiting);
+	ring_leave(&c->young);
 	ring_leave(&c->telling);
 	ring_leave(&c->unsynced);
 	streams_close(c);
@@ -78,6 +79,12 @@ bool command_write_end(struct command *c)
 	return c->is_written;
 }
 
+void command_tell(struct command *c)
+{
+	ring_leave(&c->young);
+	serve_state(&c->runner->serve, &c->state);
+}
+
 /* `state` says how. */
 static void end(struct command *c)
 {
@@ -96,7 +103,7 @@ static void end(struct command *c)
 	runner_sweep_soon(r);
 	(void)command_write_end(c);
 	ring_join(&r->unsynced, &c->unsynced, c);
-	serve_state(&r->serve, &c->state);
+	command_tell(c);
 }
 
 /* --- start --- */
@@ -231,7 +238,7 @@ void command_start(struct runner *r, const struct run_start *s)
 	struct spawned  got;
 
 	if (c != NULL) {
-		serve_state(&r->serve, &c->state);
+		command_tell(c);
 		return;
 	}
 	if (r->table.count >= RUN_COMMANDS_MAX) {
@@ -259,7 +266,7 @@ void command_start(struct runner *r, const struct run_start *s)
 	if (got.stage != RUN_STAGE_NONE)
 		end(c);
 	else
-		serve_state(&r->serve, &c->state);
+		ring_join(&r->young, &c->young, c);
 }
 
 /* --- the end --- */
@@ -405,12 +412,12 @@ void command_forget(struct command *c)
 	if (c->step != COMMAND_ENDED)
 		return;
 	/* Not written, it would only be told once more. */
-	if (c->is_written && (failed = spool_put(&r->spool, &record)) != 0)
+	if (c->is_written && (failed = spool_put_later(&r->spool, &record)) != 0)
 		log_error("runner.spool_failed",
 		          "errno=%d; the end of a command will be told again", failed);
 	for (int i = 0; i < RUN_STREAMS; i++) {
 		if (c->has_files || c->capture[i].fd >= 0)
-			(void)unlinkat(r->dir_fd, c->capture[i].name, 0);
+			capture_remove(&c->capture[i]);
 	}
 	command_free(c);
 }

@@ -38,6 +38,7 @@ struct command {
 	struct command   *next_by_ref, *next_by_pid, *next_by_key;
 	struct ring       alive;    /* until it is ENDED */
 	struct ring       waiting;  /* while one of the three times below is set */
+	struct ring       young;    /* not told yet that it is RUNNING */
 	struct ring       telling;  /* owes an OUTPUT */
 	struct ring       unsynced; /* ENDED, not safe on the disk */
 	enum command_step step;
@@ -74,7 +75,11 @@ void            command_lose(struct command *c);
 /* Frees it, out of the table. */
 void            command_free(struct command *c);
 
-/* What the daemon asks for. START answers with the state of the command, whatever it is. */
+/* To the daemon: its state. */
+void command_tell(struct command *c);
+
+/* What the daemon asks for. START is answered with the state of the command, whatever it is: at
+ * once, or within RUN_TELL_DELAY when it runs. */
 void command_start(struct runner *r, const struct run_start *start);
 void command_signal(struct command *c, int number);
 void command_terminate(struct command *c, gd_nsec grace);

@@ -33,6 +33,7 @@
 #define RUN_KEEP_MAX (UINT64_C(1) << 30)        /* and the most that may be asked for */
 #define RUN_SECRET_BYTES_MAX (64u << 10)        /* of one secret */
 #define RUN_DRAIN (500 * GD_NSEC_PER_MSEC)      /* for output after the process, see run_exit */
+#define RUN_TELL_DELAY (5 * GD_NSEC_PER_MSEC)   /* who ends sooner is never told to be RUNNING */
 #define RUN_KILL_PATIENCE (2 * GD_NSEC_PER_SEC) /* then EXITED is told with `is_left_behind` */
 #define RUN_ID_NONE UINT32_MAX                  /* uid, gid: as the runner */
 #define RUN_KEY_VARIABLE "GATHERD_ATTEMPT_KEY"

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SIGNALS_MAX 3 /* pending at once: those of watch_signals() */
+
 /* --- signals --- */
 
 static void reap(struct runner *r)
@@ -49,14 +51,15 @@ static void stop(struct runner *r, uint32_t signal)
 static void on_signal(struct reactor_fd *f, uint32_t events)
 {
 	struct runner          *r = f->ctx;
-	struct signalfd_siginfo info;
+	struct signalfd_siginfo info[SIGNALS_MAX];
+	ssize_t                 got = read(f->fd, info, sizeof info);
 
 	(void)events;
-	while (read(f->fd, &info, sizeof info) == (ssize_t)sizeof info) {
-		if (info.ssi_signo == SIGCHLD)
+	for (size_t i = 0; got > 0 && i < (size_t)got / sizeof info[0]; i++) {
+		if (info[i].ssi_signo == SIGCHLD)
 			reap(r);
 		else
-			stop(r, info.ssi_signo);
+			stop(r, info[i].ssi_signo);
 	}
 }
 
@@ -168,6 +171,20 @@ static void tick_commands(struct runner *r, gd_nsec now)
 	}
 }
 
+/* When the first of the young is to be told. */
+static gd_nsec tell_due(const struct runner *r)
+{
+	const struct command *c = r->young.next->owner;
+
+	return c == NULL ? GD_NSEC_NEVER : c->born + RUN_TELL_DELAY;
+}
+
+static void tell_running(struct runner *r, gd_nsec now)
+{
+	while (tell_due(r) <= now)
+		command_tell(r->young.next->owner);
+}
+
 static void tell_output(struct runner *r)
 {
 	while (!ring_is_empty(&r->telling)) {
@@ -206,8 +223,11 @@ static void between_turns(struct runner *r)
 		if (sweep_processes(r))
 			runner_sweep_soon(r);
 	}
+	tell_running(r, now);
 	tell_output(r);
 	serve_flush(&r->serve);
+	if ((failed = spool_flush(&r->spool)) != 0)
+		log_error("runner.spool_failed", "errno=%d; some ends may be told again", failed);
 	keep_ends(r, now);
 	if (spool_is_long(&r->spool) && (failed = spool_rewrite(&r->spool, fill, r)) != 0)
 		log_error("runner.spool_failed", "errno=%d; it is not written anew", failed);
@@ -218,10 +238,11 @@ static void between_turns(struct runner *r)
 
 static int timeout_msec(const struct runner *r)
 {
-	gd_nsec due = r->sync_due < r->sweep_due ? r->sync_due : r->sweep_due;
-	gd_nsec now;
+	const gd_nsec dues[] = { r->sync_due, r->sweep_due, r->idle_due, tell_due(r) };
+	gd_nsec       due = GD_NSEC_NEVER, now;
 
-	due = r->idle_due < due ? r->idle_due : due;
+	for (size_t i = 0; i < sizeof dues / sizeof dues[0]; i++)
+		due = dues[i] < due ? dues[i] : due;
 	for (const struct ring *at = r->waiting.next; at != &r->waiting; at = at->next) {
 		gd_nsec one = command_due(at->owner);
 
@@ -295,6 +316,7 @@ enum gd_err runner_open(struct runner *r, const struct runner_config *config, st
 		              .idle_due = GD_NSEC_NEVER };
 	ring_init(&r->alive);
 	ring_init(&r->waiting);
+	ring_init(&r->young);
 	ring_init(&r->telling);
 	ring_init(&r->unsynced);
 	if ((rc = home_open(r, config->state_dir, why)) != GD_OK ||

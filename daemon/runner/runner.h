@@ -43,6 +43,7 @@ struct runner {
 	gd_nsec           idle;
 	struct ring       alive;
 	struct ring       waiting;
+	struct ring       young; /* in the order of their starts */
 	struct ring       telling;
 	struct ring       unsynced;
 	gd_nsec  sync_due; /* CLOCK_BOOTTIME; GD_NSEC_NEVER: nothing to do. As the next two */

@@ -83,11 +83,15 @@ void serve_state(struct serve *s, const struct run_state *state)
 		peer_put(s->daemon, &(struct run_message){ .kind = RUN_STATE, .state = *state });
 }
 
-bool serve_output(struct serve *s, const struct command *c)
+bool serve_output(struct serve *s, struct command *c)
 {
 	struct run_message m = { .kind = RUN_OUTPUT, .ref = c->state.ref };
 
 	if (s->daemon == NULL || unsent(s->daemon) > SERVE_OUTPUT_BYTES)
+		return false;
+	if (c->young.next != NULL)
+		command_tell(c); /* that it runs is told before what it prints */
+	if (s->daemon == NULL)
 		return false;
 	for (int i = 0; i < RUN_STREAMS; i++)
 		m.bytes[i] = c->capture[i].bytes;
@@ -100,7 +104,7 @@ bool serve_output(struct serve *s, const struct command *c)
 static void put_state(struct command *c, void *ctx)
 {
 	(void)ctx;
-	serve_state(&c->runner->serve, &c->state);
+	command_tell(c);
 }
 
 static void tell_all(struct serve_peer *p)

@@ -40,7 +40,7 @@ void                     serve_close(struct serve *s);
 /* To the daemon, if there is one. */
 void serve_state(struct serve *s, const struct run_state *state);
 /* False: not now. */
-bool serve_output(struct serve *s, const struct command *c);
+bool serve_output(struct serve *s, struct command *c);
 /* Sends what there is, at the end of a turn. */
 void serve_flush(struct serve *s);
 

@@ -13,6 +13,7 @@
 
 #define FILE_NAME "spool"
 #define HEAD_BYTES 12u /* length and sum */
+#define SCRATCH_BYTES (SPOOL_LATER_BYTES + HEAD_BYTES + SPOOL_RECORD_BYTES_MAX)
 
 /* --- one record --- */
 
@@ -77,27 +78,75 @@ static size_t read_record(const unsigned char *at, size_t bytes, struct spool_re
 	return w.is_bad || w.left != 0 ? 0 : HEAD_BYTES + length;
 }
 
-int spool_put(struct spool *s, const struct spool_record *record)
+/* Behind what waits in `scratch`. 0 or errno. */
+static int add_record(struct spool *s, const struct spool_record *record)
 {
 	struct buf         *b = &s->scratch;
 	struct wire         w = { .out = b };
 	struct spool_record copy = *record;
 	char                head[HEAD_BYTES] = { 0 };
-	ssize_t             done;
+	const size_t        at = b->bytes, from = at + HEAD_BYTES;
 
-	buf_clear(b);
 	buf_add(b, head, sizeof head);
 	code_record(&w, &copy);
 	CHECK(!w.is_bad);
 	if (b->failed != GD_OK)
 		return ENOMEM;
-	put(b->at, b->bytes - HEAD_BYTES, 4);
-	put(b->at + 4, gd_sum(GD_SUM_START, b->at + HEAD_BYTES, b->bytes - HEAD_BYTES), 8);
+	put(b->at + at, b->bytes - from, 4);
+	put(b->at + at + 4, gd_sum(GD_SUM_START, b->at + from, b->bytes - from), 8);
+	return 0;
+}
+
+/* All of `scratch`. 0 or errno. */
+static int write_out(struct spool *s)
+{
+	struct buf *b = &s->scratch;
+	ssize_t     done;
+
+	if (b->bytes == 0)
+		return 0;
 	done = pwrite(s->fd, b->at, b->bytes, (off_t)s->bytes);
 	if (done != (ssize_t)b->bytes)
 		return done < 0 ? errno : ENOSPC;
 	s->bytes += b->bytes;
+	buf_clear(b);
 	return 0;
+}
+
+/* Takes the record at hand back: what waits stays. */
+static int give_up(struct spool *s, size_t waiting, int failed)
+{
+	s->scratch.bytes = waiting;
+	s->scratch.failed = GD_OK;
+	return failed;
+}
+
+int spool_put(struct spool *s, const struct spool_record *record)
+{
+	const size_t waiting = s->scratch.bytes;
+	int          failed = add_record(s, record);
+
+	if (failed == 0)
+		failed = write_out(s);
+	return failed == 0 ? 0 : give_up(s, waiting, failed);
+}
+
+int spool_flush(struct spool *s)
+{
+	int failed = write_out(s);
+
+	return failed == 0 ? 0 : give_up(s, 0, failed);
+}
+
+int spool_put_later(struct spool *s, const struct spool_record *record)
+{
+	const size_t waiting = s->scratch.bytes;
+	int          failed;
+
+	if (waiting + HEAD_BYTES + SPOOL_RECORD_BYTES_MAX > SPOOL_LATER_BYTES)
+		return spool_put(s, record);
+	failed = add_record(s, record);
+	return failed == 0 ? 0 : give_up(s, waiting, failed);
 }
 
 /* --- the file --- */
@@ -157,11 +206,11 @@ enum gd_err spool_open(struct spool *s, int                                     
 	enum gd_err rc;
 
 	*s = (struct spool){ .dir_fd = dir_fd };
-	buf_init(&s->scratch, HEAD_BYTES + SPOOL_RECORD_BYTES_MAX);
+	buf_init(&s->scratch, SCRATCH_BYTES);
 	s->fd = openat(dir_fd, FILE_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
 		return gd_fail_sys(why, errno, "cannot open the spool");
-	if (buf_reserve(&s->scratch, HEAD_BYTES + SPOOL_RECORD_BYTES_MAX) == NULL)
+	if (buf_reserve(&s->scratch, SCRATCH_BYTES) == NULL)
 		rc = gd_fail(why, GD_NOMEM, "no memory for the spool");
 	else
 		rc = replay(s, take, ctx, cut_bytes, why);
@@ -180,14 +229,21 @@ void spool_close(struct spool *s)
 
 int spool_sync(struct spool *s)
 {
+	int failed = spool_flush(s);
+
+	if (failed != 0)
+		return failed;
 	return fdatasync(s->fd) == 0 ? 0 : errno;
 }
 
 int spool_rewrite(struct spool *s, int (*fill)(struct spool *s, void *ctx), void *ctx)
 {
-	const struct spool before = *s;
-	int                failed;
+	int          failed = spool_flush(s);
+	struct spool before;
 
+	if (failed != 0)
+		return failed;
+	before = *s;
 	s->fd = openat(s->dir_fd, FILE_NAME ".new",
 	               O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0) {

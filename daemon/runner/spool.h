@@ -12,8 +12,9 @@
  * Records are written at a place that the spool knows, not at the end of the file: one that was cut
  * short by a full disk is overwritten by the next.
  *
- * Cost: one pwrite a record; syncs only in spool_sync() and spool_rewrite(). Bound: the caller
- * rewrites it, with what is still open, when spool_is_long(). Threads: one.
+ * Cost: one pwrite a record, none of its own for one that is put for later; syncs only in
+ * spool_sync() and spool_rewrite(). Bound: the caller rewrites it, with what is still open, when
+ * spool_is_long(). Threads: one.
  */
 #ifndef GATHERD_RUNNER_SPOOL_H
 #define GATHERD_RUNNER_SPOOL_H
@@ -23,6 +24,7 @@
 
 #define SPOOL_LONG_BYTES (4u << 20)
 #define SPOOL_RECORD_BYTES_MAX 1024u
+#define SPOOL_LATER_BYTES 4096u
 
 enum spool_kind { SPOOL_OPEN = 1, SPOOL_STARTED, SPOOL_ENDED, SPOOL_FORGOT };
 
@@ -41,7 +43,7 @@ struct spool {
 	int        fd;              /* owned */
 	uint64_t   bytes;           /* where the next record goes */
 	uint64_t   rewritten_bytes; /* how long it was after the last rewrite */
-	struct buf scratch;
+	struct buf scratch;         /* what was put for later; behind it the record at hand */
 };
 
 /* Opens DIR/spool, or makes it, hands every record to `take` in order, cuts off what is torn and
@@ -51,9 +53,12 @@ GD_NODISCARD enum gd_err spool_open(struct spool *s, int dir_fd,
                                     void *ctx, uint64_t *cut_bytes, struct gd_error *why);
 void                     spool_close(struct spool *s);
 
-/* The next three: 0 or errno. After an error the spool is as it was. spool_put() may be called in
- * the child between clone and exec. */
+/* The next five: 0 or errno. After an error the spool is as it was, but for what spool_flush() could
+ * not write: that is lost. spool_put() may be called in the child between clone and exec. */
 GD_NODISCARD int spool_put(struct spool *s, const struct spool_record *record);
+/* One that may be lost: it goes into the file with the next that is put, or with spool_flush(). */
+GD_NODISCARD int spool_put_later(struct spool *s, const struct spool_record *record);
+GD_NODISCARD int spool_flush(struct spool *s);
 GD_NODISCARD int spool_sync(struct spool *s);
 /* A new file of what `fill` puts takes the place of the old one, durably. */
 GD_NODISCARD int spool_rewrite(struct spool *s, int (*fill)(struct spool *s, void *ctx), void *ctx);

@@ -45,6 +45,7 @@ static void print_log(struct runner_fixture *f)
 {
 	char  path[128], line[1024];
 	FILE *log;
+	int   status;
 
 	(void)snprintf(path, sizeof path, "%s/log", f->dir);
 	log = fopen(path, "re");
@@ -52,6 +53,10 @@ static void print_log(struct runner_fixture *f)
 		print_message("# runner: %s", line);
 	if (log != NULL)
 		(void)fclose(log);
+	if (f->pid > 0 && waitpid(f->pid, &status, WNOHANG) == f->pid) {
+		print_message("# the runner has ended: wait status 0x%x\n", (unsigned)status);
+		f->pid = 0;
+	}
 }
 
 static void give_up(struct runner_fixture *f, const char *what)
@@ -220,6 +225,7 @@ static void take(struct runner_fixture *f, const struct run_message *m)
 	}
 	if (m->kind != RUN_STATE)
 		return;
+	f->states_told++;
 	f->ends_told += m->state.phase != RUN_RUNNING;
 	/* The newest are asked for most. */
 	for (i = f->state_count; i > 0 && !run_ref_equal(&f->state[i - 1].ref, &m->state.ref); i--)
@@ -256,7 +262,7 @@ void runner_connect(struct runner_fixture *f)
 	struct gd_error why;
 	int64_t         end = now_msec() + RUNNER_PATIENCE_MSEC;
 
-	f->state_count = f->ends_told = f->output_count = 0;
+	f->state_count = f->states_told = f->ends_told = f->output_count = 0;
 	f->has_all = false;
 	while (runner_link_open(f->socket, &f->link, &why) != GD_OK) {
 		if (now_msec() > end)

@@ -24,8 +24,9 @@ struct runner_fixture {
 	struct runner_link *link;
 	uint32_t            state_count;  /* told since the last connect */
 	uint32_t            output_count; /* RUN_OUTPUT since then */
-	uint32_t            ends_told;    /* since then */
-	bool                has_all;      /* RUN_STATE_END came */
+	uint32_t            states_told;  /* since then, as the next */
+	uint32_t            ends_told;
+	bool                has_all; /* RUN_STATE_END came */
 	struct run_message  welcome;
 	struct run_state   *state;             /* the last for each ref */
 	uint64_t            told[RUN_STREAMS]; /* by the last RUN_OUTPUT */

@@ -383,6 +383,26 @@ static void a_start_that_is_sent_twice_runs_once(void **state)
 	assert_string_equal(runner_output(f, 2, RUN_LOG_STDOUT), "1\n");
 }
 
+static void one_that_ends_at_once_is_told_of_once_and_others_to_run(void **state)
+{
+	struct runner_fixture *f = *state;
+	const char *const      argv[] = { "true", NULL };
+	uint32_t               told = 0;
+
+	for (uint64_t job = 1; job <= 50; job++) {
+		struct run_start s = runner_command(f, job, argv);
+
+		runner_start(f, &s);
+		(void)runner_exit(f, job);
+	}
+	told = f->states_told;
+	assert_in_range(told, 50, 90); /* all the same when this machine is busy */
+	runner_shell(f, 51, "sleep 1000");
+	assert_int_equal(runner_wait(f, 51, RUN_RUNNING)->phase, RUN_RUNNING);
+
+	assert_int_equal(f->states_told, told + 1);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
@@ -406,6 +426,7 @@ int main(void)
 		CASE(an_argument_that_is_too_large_is_told_and_not_sent_when_too_large_for_us),
 		CASE(a_start_that_fails_leaves_nothing_open),
 		CASE(a_start_that_is_sent_twice_runs_once),
+		CASE(one_that_ends_at_once_is_told_of_once_and_others_to_run),
 	};
 
 	return cmocka_run_group_tests_name("runner_start", tests, NULL, NULL);

@@ -116,6 +116,52 @@ static void what_was_put_is_read_in_order(void **state)
 	assert_int_equal(t->got.job[3], 7);
 }
 
+static void put_later(struct spool_test *t, uint64_t job)
+{
+	struct spool_record r = { .kind = SPOOL_FORGOT };
+
+	r.state.ref = (struct run_ref){ job, 1, 1 };
+	assert_int_equal(spool_put_later(&t->spool, &r), 0);
+}
+
+static void what_is_put_for_later_is_written_with_the_next(void **state)
+{
+	struct spool_test *t = *state;
+	uint64_t           before;
+
+	put(t, SPOOL_STARTED, 1);
+	before = t->spool.bytes;
+	put_later(t, 2);
+	put_later(t, 3);
+	assert_int_equal(t->spool.bytes, before);
+	put(t, SPOOL_STARTED, 4);
+	put_later(t, 5);
+	assert_int_equal(spool_flush(&t->spool), 0);
+	assert_int_equal(spool_flush(&t->spool), 0);
+	put_later(t, 6); /* and is lost */
+	spool_close(&t->spool);
+
+	assert_int_equal(open_again(t), 0);
+	assert_int_equal(t->got.count, 5);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(t->got.job[i], i + 1);
+}
+
+static void no_more_waits_than_there_is_room_for(void **state)
+{
+	struct spool_test *t = *state;
+	struct stat        st;
+
+	for (uint64_t i = 0; t->spool.bytes == 0; i++) {
+		assert_in_range(i, 0, SPOOL_LATER_BYTES);
+		put_later(t, i);
+	}
+	assert_true(t->spool.bytes <= SPOOL_LATER_BYTES);
+	assert_int_equal(stat(t->file, &st), 0);
+
+	assert_int_equal(st.st_size, t->spool.bytes);
+}
+
 /* Cut at every byte: the whole records before it are there, and the next one follows them. */
 static void a_tail_that_is_torn_anywhere_is_cut_off(void **state)
 {
@@ -189,14 +235,16 @@ static void a_record_that_does_not_fit_is_as_if_it_was_never_put(void **state)
 	small.rlim_cur = t->spool.bytes + 20;
 	(void)signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	put_later(t, 4); /* waits until there is room */
 	assert_int_not_equal(spool_put(&t->spool, &r), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	put(t, SPOOL_FORGOT, 3);
 	spool_close(&t->spool);
 
 	(void)open_again(t);
-	assert_int_equal(t->got.count, 2);
-	assert_int_equal(t->got.job[1], 3);
+	assert_int_equal(t->got.count, 3);
+	assert_int_equal(t->got.job[1], 4);
+	assert_int_equal(t->got.job[2], 3);
 }
 
 static int fill_one(struct spool *s, void *ctx)
@@ -257,6 +305,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(what_was_put_is_read_in_order),
+		CASE(what_is_put_for_later_is_written_with_the_next),
+		CASE(no_more_waits_than_there_is_room_for),
 		CASE(a_tail_that_is_torn_anywhere_is_cut_off),
 		CASE(a_changed_byte_ends_the_spool_there),
 		CASE(a_record_that_does_not_fit_is_as_if_it_was_never_put),
