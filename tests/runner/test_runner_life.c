@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -396,6 +397,32 @@ static void a_second_runner_of_the_same_directory_exits_75(void **state)
 	assert_int_equal(runner_exit(f, 1)->code, 0);
 }
 
+/* A killed runner may leave a child that was about to become a command: for a moment that holds the
+ * lock, which must not be taken for another runner's. */
+static void a_lock_that_is_let_go_in_a_moment_is_waited_for(void **state)
+{
+	struct runner_fixture *f = *state;
+	char                   path[128];
+	int                    fd;
+	pid_t                  holder;
+
+	runner_kill(f);
+	(void)snprintf(path, sizeof path, "%s/runner/lock", f->dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	holder = fork();
+	if (holder == 0) {
+		(void)poll(NULL, 0, 200);
+		_exit(0);
+	}
+	(void)close(fd);
+	runner_run_again(f);
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+	runner_shell(f, 1, "exit 0");
+
+	assert_int_equal(runner_exit(f, 1)->code, 0);
+}
+
 static void the_library_starts_a_runner_that_outlives_its_parent(void **state)
 {
 	struct runner_fixture *f = *state;
@@ -680,6 +707,7 @@ int main(void)
 		CASE(another_runner_has_another_instance),
 		CASE(a_runner_that_is_stopped_ends_its_commands_as_lost),
 		CASE(a_second_runner_of_the_same_directory_exits_75),
+		CASE(a_lock_that_is_let_go_in_a_moment_is_waited_for),
 		CASE(the_library_starts_a_runner_that_outlives_its_parent),
 		CASE(an_idle_runner_ends),
 		CASE(whatever_dies_nothing_is_run_twice_and_no_status_is_wrong),
