@@ -1,3 +1,4 @@
+#include "daemon/net/look.h"
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
 #include "daemon/run/apply.h"
@@ -12,28 +13,28 @@
 #define STACK_ROWS_MAX 1000u
 #define LIST_ROWS_DEFAULT 100u
 
-/* --- a look at a live job, on its own loop --- */
+/* --- job.get, job.stack --- */
 
-struct look {
-	struct inbox_msg       msg;
-	struct outbox_item     item;
-	struct desk           *desk;
-	struct loop_read      *read; /* the job as it is stored; owned */
-	struct request        *request;
+struct job_look {
+	struct look            look;      /* first */
 	bool                   has_tasks; /* asked for */
 	bool                   is_stack;  /* job.stack, not job.get */
-	bool                   is_live;
-	bool                   is_cut; /* the daemon stopped before the job was here */
 	unsigned               include;
 	struct engine_job_info info;
 	struct buf             stack;
 };
 
-static void free_look(struct look *look)
+static struct job_look *job_look_of(struct look *k)
 {
-	store_read_free(&look->read->read);
-	buf_close(&look->stack);
-	free(look);
+	_Static_assert(offsetof(struct job_look, look) == 0, "it begins with its look");
+	return (struct job_look *)(void *)k;
+}
+
+static void drop_look(struct look *k)
+{
+	look_close(k);
+	buf_close(&job_look_of(k)->stack);
+	free(k);
 }
 
 /* The times of a stored job, as people see them. */
@@ -52,10 +53,18 @@ static struct store_job by_the_wall(struct loop *l, struct store_job job)
 #define INCLUDE_TASKS 2u
 #define INCLUDE_RESULT 4u
 
-static void write_job(struct buf *b, const struct look *look, size_t room)
+static void write_stack(struct buf *b, const struct job_look *look)
 {
-	const struct store_job *job = look->read->read.jobs;
-	const struct store_job  shown = by_the_wall(look->read->loop, *job);
+	if (look->look.is_live && look->stack.bytes != 0)
+		buf_add(b, look->stack.at, look->stack.bytes);
+	else
+		buf_add_text(b, "[]");
+}
+
+static void write_job(struct buf *b, const struct job_look *look, size_t room)
+{
+	const struct store_job *job = look_job(&look->look);
+	const struct store_job  shown = by_the_wall(look->look.desk->loop, *job);
 
 	render_job_open(b, &shown);
 	if (look->include & INCLUDE_SPEC) {
@@ -68,138 +77,63 @@ static void write_job(struct buf *b, const struct look *look, size_t room)
 	if (look->include & INCLUDE_RESULT)
 		render_outcome(b, job->status, job->result, job->error,
 		               look->include == INCLUDE_RESULT ? room : room / 4);
-	if (look->is_live)
+	if (look->look.is_live)
 		buf_addf(b, ",\"progress\":{\"tasks_live\":%u,\"tasks_done\":%u}",
 		         (unsigned)look->info.tasks_live, (unsigned)look->info.tasks_done);
 	if (look->include & INCLUDE_TASKS) {
 		buf_add_text(b, ",\"tasks\":");
-		buf_add(b, look->stack.at, look->stack.bytes);
+		write_stack(b, look);
 	}
 	buf_add_byte(b, '}');
 }
 
-static void answer_look(struct look *look)
+static void answer_look(struct look *k)
 {
-	struct request *r = look->request;
-	struct gd_error why;
-	struct buf     *b;
+	struct job_look *look = job_look_of(k);
+	struct buf      *b = reply_begin(k->request);
 
-	if (look->is_cut) {
-		(void)gd_fail(&why, GD_UNAVAILABLE, "the daemon is stopping");
-		reply_why(r, &why);
-		free_look(look);
-		return;
-	}
-	b = reply_begin(r);
-	if (look->stack.bytes == 0)
-		buf_add_text(&look->stack, "[]");
 	if (look->is_stack) {
 		buf_addf(b, "{\"id\":%llu,\"status\":\"%s\",\"stack\":",
-		         (unsigned long long)look->read->read.job,
-		         job_status_name(look->read->read.jobs[0].status));
-		buf_add(b, look->stack.at, look->stack.bytes);
+		         (unsigned long long)look_job(k)->id, job_status_name(look_job(k)->status));
+		write_stack(b, look);
 		buf_add_byte(b, '}');
 	} else {
-		write_job(b, look, request_line_max(r) - RENDER_LINE_SLACK);
+		write_job(b, look, request_line_max(k->request) - RENDER_LINE_SLACK);
 	}
-	reply_end(r);
-	free_look(look);
+	reply_end(k->request);
+	drop_look(k);
 }
 
-static void take_look_back(struct loop *l, struct inbox_msg *m)
+static void see_job(struct look *k, struct loop *l)
 {
-	(void)l;
-	answer_look((struct look *)(void *)m);
-}
+	struct job_look *look = job_look_of(k);
+	uint64_t         job = k->read->read.job;
 
-static void send_back(struct loop *l, struct look *look)
-{
-	if (l == look->desk->loop) {
-		answer_look(look);
-		return;
-	}
-	look->msg.run = take_look_back;
-	loop_post_answer(look->desk->loop, &look->msg);
-}
-
-static void release_look(struct loop *l, struct outbox_item *item, enum gd_err outcome)
-{
-	struct look *look = (struct look *)(void *)((char *)item - offsetof(struct look, item));
-
-	if (outcome == GD_DURABILITY_UNKNOWN)
-		return;         /* the desk answers everybody, and the process ends */
-	if (outcome != GD_OK) { /* what it has come to will not be; its row is what is durable */
-		look->is_live = false;
-		buf_clear(&look->stack);
-	}
-	send_back(l, look);
-}
-
-/* What a job has come to is told when that is durable, like everything else. */
-static void take_look(struct loop *l, struct inbox_msg *m)
-{
-	struct look *look = (struct look *)(void *)m;
-	uint64_t     job = look->read->read.job;
-
-	_Static_assert(offsetof(struct look, msg) == 0, "a look begins with its message");
-	if (look->has_tasks && recover_defers(l, job, m))
-		return;
-	/* On a full disk that may take long: then the row is all there is to tell. */
-	if (!loop_is_settled(l) && store_is_full(l->pool->store)) {
-		send_back(l, look);
-		return;
-	}
-	look->is_cut = look->has_tasks && recover_was_cut(l, job);
-	look->is_live = engine_job_info(l->engine, job, &look->info);
-	if (look->is_live && look->has_tasks)
+	k->is_live = engine_job_info(l->engine, job, &look->info);
+	if (k->is_live && look->has_tasks)
 		(void)engine_write_stack(l->engine, job, STACK_ROWS_MAX, &look->stack);
-	look->item.release = release_look;
-	if (loop_is_settled(l) || loop_when_durable(l, &look->item) != GD_OK)
-		send_back(l, look);
-}
-
-static void take_job(struct loop *l, struct loop_read *read, void *ctx)
-{
-	struct look *look = ctx;
-	struct loop *owner = pool_loop_of(look->desk->net->pool, read->read.job);
-
-	if (read->read.outcome != GD_OK || !request_may(look->request, read->read.jobs[0].owner,
-	                                                AUTH_OBSERVE_OWN, AUTH_OBSERVE_ANY)) {
-		if (read->read.outcome == GD_OK || read->read.outcome == GD_NOT_FOUND)
-			reply_not_found(look->request, read->read.job);
-		else
-			reply_why(look->request, &read->read.why);
-		free_look(look);
-	} else if (job_status_is_final(read->read.jobs[0].status)) {
-		answer_look(look);
-	} else {
-		look->msg.run = take_look;
-		if (owner == l)
-			take_look(l, &look->msg);
-		else
-			loop_post_answer(owner, &look->msg); /* bounded by the requests in flight */
-	}
 }
 
 static void look_at_job(struct request *r, uint64_t id, unsigned include, bool is_stack)
 {
-	struct look *look = calloc(1, sizeof *look);
+	struct job_look *look = calloc(1, sizeof *look);
+	unsigned         flags = (include & INCLUDE_SPEC ? READ_WITH_SPEC : 0) |
+	                 (include & INCLUDE_RESULT ? READ_WITH_RESULT : 0);
 
-	if (look == NULL || (look->read = loop_read_new(READ_JOB)) == NULL) {
-		free(look);
-		reply_error(r, GD_NOMEM, "no memory for a request", NULL);
-		return;
+	if (look != NULL) {
+		look->include = include;
+		look->is_stack = is_stack;
+		look->has_tasks = is_stack || (include & INCLUDE_TASKS) != 0;
+		look->stack.cap = NET_LINE_BYTES_DEFAULT / 2;
+		look->look.see = see_job;
+		look->look.answer = answer_look;
+		look->look.drop = drop_look;
+		look->look.waits_for_replay = look->has_tasks;
+		if (look_start(&look->look, r, id, flags))
+			return;
 	}
-	look->desk = r->desk;
-	look->request = r;
-	look->include = include;
-	look->is_stack = is_stack;
-	look->has_tasks = is_stack || (include & INCLUDE_TASKS) != 0;
-	look->stack.cap = NET_LINE_BYTES_DEFAULT / 2;
-	look->read->read.job = id;
-	look->read->read.flags = (include & INCLUDE_SPEC ? READ_WITH_SPEC : 0) |
-	                         (include & INCLUDE_RESULT ? READ_WITH_RESULT : 0);
-	loop_read_start(r->desk->loop, look->read, take_job, look);
+	free(look);
+	reply_error(r, GD_NOMEM, "no memory for a request", NULL);
 }
 
 void method_job_get(struct request *r, struct rpc_params *p)
