@@ -42,10 +42,22 @@ static void read_retain(struct intake *in, const struct request *r, struct rpc_p
 		in->retain = 1;
 }
 
+static void read_priority(struct intake *in, struct rpc_params *p)
+{
+	const json_t *priority = NULL;
+
+	if (!rpc_any(p, "priority", &priority))
+		return;
+	if (json_is_integer(priority) && json_integer_value(priority) >= -JOB_PRIORITY_MAX &&
+	    json_integer_value(priority) <= JOB_PRIORITY_MAX)
+		in->priority = (int32_t)json_integer_value(priority);
+	else
+		rpc_fault(p, "/priority", "a whole number from %d to %d", -JOB_PRIORITY_MAX,
+		          JOB_PRIORITY_MAX);
+}
+
 void intake_read(struct intake *in, struct request *r, struct rpc_params *p, bool takes_many)
 {
-	const json_t *ignored;
-
 	*in = (struct intake){ 0 };
 	(void)rpc_any(p, "spec", &in->spec);
 	if (takes_many)
@@ -57,8 +69,7 @@ void intake_read(struct intake *in, struct request *r, struct rpc_params *p, boo
 	                    &in->label_count);
 	(void)rpc_moment(p, "start_at", &in->start_at);
 	read_loop(in, r, p);
-	if (rpc_any(p, "priority", &ignored))
-		rpc_fault(p, "/priority", "\"priority\" is not in this version");
+	read_priority(in, p);
 	read_retain(in, r, p);
 	if ((in->spec != NULL) == (in->specs != NULL))
 		rpc_fault(p, "", takes_many ? "give either spec or specs" : "give a spec");
@@ -235,6 +246,7 @@ enum gd_err intake_submit(const struct intake *in, const struct request *r, stru
 		                .title = text_of(in->title),
 		                .start_at = in->start_at,
 		                .retain = in->retain,
+		                .priority = in->priority,
 		                .spec = { d->spec_text.at, d->spec_text.bytes } };
 
 	s.labels = labels_text(in, &labels);

@@ -22,6 +22,7 @@ struct intake {
 	uint32_t      label_count;
 	gd_nsec       start_at;  /* 0: at once */
 	gd_nsec       retain;    /* how long it is kept after its end; 0: it did not say */
+	int32_t       priority;  /* of its commands in their pools */
 	uint32_t      loop;      /* where they will live */
 	bool          is_placed; /* the request said where */
 };

@@ -40,6 +40,7 @@ const struct method *method_at(uint32_t index);     /* NULL: past the last one *
 		  false },                                                                       \
 		{ "start_at", "{\"type\":[\"number\",\"string\"]}", false },                     \
 		{ "retain", "{\"type\":[\"number\",\"string\"]}", false },                       \
+		{ "priority", "{\"type\":\"integer\",\"minimum\":-10,\"maximum\":10}", false },  \
 	{                                                                                        \
 		"loop", "{\"type\":[\"integer\",\"string\"]}", false                             \
 	}
@@ -72,6 +73,8 @@ void method_job_result(struct request *r, struct rpc_params *p);
 /* methods_semaphore.c */
 void method_semaphore_put(struct request *r, struct rpc_params *p);
 void method_semaphore_list(struct request *r, struct rpc_params *p);
+void method_pool_put(struct request *r, struct rpc_params *p);
+void method_pool_list(struct request *r, struct rpc_params *p);
 /* methods_wait.c */
 void method_job_wait(struct request *r, struct rpc_params *p);
 /* methods_events.c */

@@ -274,6 +274,7 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 {
 	struct request    *r = ctx;
 	const struct pool *pool = r->desk->net->pool;
+	uint32_t           running, waiting;
 	struct buf        *b;
 
 	if (read->read.outcome != GD_OK) {
@@ -281,6 +282,7 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 		store_read_free(&read->read);
 		return;
 	}
+	processes_count(r->desk->net->processes, &running, &waiting);
 	b = reply_begin(r);
 	buf_add_text(b, "{\"version\":\"" PACKAGE_VERSION "\",\"uptime\":");
 	apply_write_time(b, loop_now(l) - pool->started);
@@ -295,12 +297,14 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 		         (unsigned)atomic_load(&pool->at[i].loop.job_count));
 	buf_addf(
 		b,
-		"],\"recovering\":%llu,\"disk_full\":%s,\"connections\":%u,\"processes\":0,\"queue\":%llu,"
+		"],\"recovering\":%llu,\"disk_full\":%s,\"connections\":%u,"
+		"\"processes\":{\"running\":%u,\"waiting\":%u},\"queue\":%llu,"
 		"\"database_bytes\":%llu,\"wal_bytes\":%llu,\"output_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
 		(unsigned long long)recover_left(pool),
 		store_is_full(pool->store) ? "true" : "false",
-		(unsigned)atomic_load(&r->desk->net->connections),
-		(unsigned long long)read->read.queue, (unsigned long long)read->read.database_bytes,
+		(unsigned)atomic_load(&r->desk->net->connections), (unsigned)running,
+		(unsigned)waiting, (unsigned long long)read->read.queue,
+		(unsigned long long)read->read.database_bytes,
 		(unsigned long long)read->read.wal_bytes,
 		(unsigned long long)read->read.output_bytes, resident_bytes(),
 		(unsigned long long)read->read.seq);

@@ -17,9 +17,10 @@ struct ask {
 	struct inbox_msg msg;
 	struct request  *request; /* NULL: let go */
 	void (*answer)(struct request *r, const struct ask *ask);
-	uint32_t number; /* permits, or rows */
-	bool     has_name;
-	char     name[SEMAPHORE_NAME_BYTES_MAX + 1];
+	enum semaphore_kind kind;
+	uint32_t            number; /* permits, or rows */
+	bool                has_name;
+	char                name[SEMAPHORE_NAME_BYTES_MAX + 1];
 };
 
 static void name_ask(struct ask *ask, const char *name)
@@ -78,6 +79,11 @@ static void answer_when_recovered(struct request *r, const struct ask *ask)
 		take_ask(l, &kept->msg);
 }
 
+static const char *list_name(enum semaphore_kind kind)
+{
+	return kind == SEMAPHORE_POOL ? "pools" : "semaphores";
+}
+
 static void write_state(struct buf *b, const struct semaphore_state *s)
 {
 	buf_add_text(b, "{\"name\":");
@@ -86,7 +92,7 @@ static void write_state(struct buf *b, const struct semaphore_state *s)
 	         (unsigned)s->held, (unsigned)s->waiting);
 }
 
-/* --- semaphore.put --- */
+/* --- semaphore.put, pool.put --- */
 
 /* In the arena of its group. */
 struct put {
@@ -100,6 +106,7 @@ static void release_put(struct loop *l, struct outbox_item *item, enum gd_err ou
 {
 	const struct put      *put = (struct put *)(void *)item;
 	const struct record   *r = put->record;
+	struct semaphores     *table = pool_semaphores(l->pool, r->u.semaphore.kind);
 	struct semaphore_state state;
 	struct gd_error        why;
 
@@ -111,17 +118,17 @@ static void release_put(struct loop *l, struct outbox_item *item, enum gd_err ou
 		reply_why(put->request, &why);
 		return;
 	}
-	semaphores_put(l->pool->semaphores, r->u.semaphore.name, r->u.semaphore.permits,
-	               r->u.semaphore.serial, &state);
+	semaphores_put(table, r->u.semaphore.name, r->u.semaphore.permits, r->u.semaphore.serial,
+	               &state);
 	write_state(reply_begin(put->request), &state);
 	reply_end(put->request);
 }
 
-static void refuse_put(struct request *r, const struct gd_error *why)
+static void refuse_put(struct request *r, enum semaphore_kind kind, const struct gd_error *why)
 {
 	char data[64];
 
-	(void)snprintf(data, sizeof data, "\"limit\":\"semaphores\",\"max\":%u",
+	(void)snprintf(data, sizeof data, "\"limit\":\"%s\",\"max\":%u", list_name(kind),
 	               SEMAPHORES_PUT_MAX);
 	reply_error(r, why->code, why->text, why->code == GD_LIMIT ? data : NULL);
 }
@@ -129,6 +136,7 @@ static void refuse_put(struct request *r, const struct gd_error *why)
 static void put_permits(struct request *r, const struct ask *ask)
 {
 	struct loop        *l = r->desk->loop;
+	struct semaphores  *table = pool_semaphores(l->pool, ask->kind);
 	struct store_group *g = loop_group(l);
 	struct put         *put = g == NULL ? NULL : arena_alloc(&g->arena, sizeof *put);
 	struct text         kept = { 0 };
@@ -142,40 +150,53 @@ static void put_permits(struct request *r, const struct ask *ask)
 		reply_error(r, GD_NOMEM, "no memory for a request", NULL);
 		return;
 	}
-	if (semaphores_begin_put(l->pool->semaphores, kept, ask->number, &why) != GD_OK) {
-		refuse_put(r, &why);
+	if (semaphores_begin_put(table, kept, ask->number, &why) != GD_OK) {
+		refuse_put(r, ask->kind, &why);
 		return;
 	}
 	if ((record = store_group_add(g, RECORD_SEMAPHORE, 0)) == NULL) {
 		(void)gd_fail(&why, GD_NOMEM, "no memory to store a semaphore");
 		pool_die("loop.no_memory", &why);
 	}
-	record->u.semaphore.kind = SEMAPHORE_PLAIN;
+	record->u.semaphore.kind = ask->kind;
 	record->u.semaphore.name = kept;
 	record->u.semaphore.permits = ask->number;
 	*put = (struct put){ .item.release = release_put, .request = r, .record = record };
 	outbox_add(g->outbox, &put->item);
 }
 
-void method_semaphore_put(struct request *r, struct rpc_params *p)
+static void put(struct request *r, struct rpc_params *p, enum semaphore_kind kind)
 {
-	struct ask      ask = { .answer = put_permits };
+	struct ask ask = { .answer = put_permits, .kind = kind, .number = SEMAPHORE_PERMITS_USUAL };
 	const char     *name = NULL;
 	struct gd_error why;
 
 	rpc_require(p, "name");
-	rpc_require(p, "permits");
+	if (kind == SEMAPHORE_PLAIN)
+		rpc_require(p, "permits");
 	(void)rpc_text(p, "name", SEMAPHORE_NAME_BYTES_MAX, &name);
 	(void)rpc_u32(p, "permits", 0, SEMAPHORE_PERMITS_MAX, &ask.number);
 	if (rpc_params_end(p, &why) != GD_OK) {
 		reply_bad_params(r, p);
 		return;
 	}
+	if (kind == SEMAPHORE_PLAIN && ask.number == 1)
+		ask.number = SEMAPHORE_PERMITS_USUAL;
 	name_ask(&ask, name);
 	answer_when_recovered(r, &ask);
 }
 
-/* --- semaphore.list --- */
+void method_semaphore_put(struct request *r, struct rpc_params *p)
+{
+	put(r, p, SEMAPHORE_PLAIN);
+}
+
+void method_pool_put(struct request *r, struct rpc_params *p)
+{
+	put(r, p, SEMAPHORE_POOL);
+}
+
+/* --- semaphore.list, pool.list --- */
 
 struct page {
 	struct buf *b;
@@ -205,14 +226,17 @@ static bool write_row(void *ctx, const struct semaphore_state *s)
 
 static void write_page(struct request *r, const struct ask *ask)
 {
-	const char *after = ask->has_name ? ask->name : NULL;
-	struct page page = { .limit = ask->number };
+	struct semaphores *table = pool_semaphores(r->desk->loop->pool, ask->kind);
+	const char        *after = ask->has_name ? ask->name : NULL;
+	struct page        page = { .limit = ask->number };
 
 	page.b = reply_begin(r);
 	page.bytes_max = page.b->bytes + request_line_max(r) - RENDER_LINE_SLACK;
-	buf_add_text(page.b, "{\"semaphores\":[");
-	semaphores_each(r->desk->loop->pool->semaphores,
-	                (struct text){ after, after == NULL ? 0 : strlen(after) }, write_row,
+	if (ask->kind == SEMAPHORE_POOL)
+		buf_addf(page.b, "{\"usual\":%u,\"pools\":[", (unsigned)semaphores_usual(table));
+	else
+		buf_add_text(page.b, "{\"semaphores\":[");
+	semaphores_each(table, (struct text){ after, after == NULL ? 0 : strlen(after) }, write_row,
 	                &page);
 	buf_add_text(page.b, "],\"next\":");
 	if (page.has_more)
@@ -223,9 +247,9 @@ static void write_page(struct request *r, const struct ask *ask)
 	reply_end(r);
 }
 
-void method_semaphore_list(struct request *r, struct rpc_params *p)
+static void list(struct request *r, struct rpc_params *p, enum semaphore_kind kind)
 {
-	struct ask      ask = { .answer = write_page, .number = LIST_ROWS_DEFAULT };
+	struct ask      ask = { .answer = write_page, .kind = kind, .number = LIST_ROWS_DEFAULT };
 	const char     *after = NULL;
 	struct gd_error why;
 
@@ -237,4 +261,14 @@ void method_semaphore_list(struct request *r, struct rpc_params *p)
 	}
 	name_ask(&ask, after);
 	answer_when_recovered(r, &ask);
+}
+
+void method_semaphore_list(struct request *r, struct rpc_params *p)
+{
+	list(r, p, SEMAPHORE_PLAIN);
+}
+
+void method_pool_list(struct request *r, struct rpc_params *p)
+{
+	list(r, p, SEMAPHORE_POOL);
 }

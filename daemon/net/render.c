@@ -75,7 +75,8 @@ void render_job_open(struct buf *b, const struct store_job *j)
 		buf_add_text(b, ",\"key\":");
 		buf_add_json_string(b, j->key.at, j->key.bytes);
 	}
-	buf_addf(b, ",\"loop\":%u,\"seq\":%" PRIu64, (unsigned)j->loop, j->seq);
+	buf_addf(b, ",\"priority\":%d,\"loop\":%u,\"seq\":%" PRIu64, (int)j->priority,
+	         (unsigned)j->loop, j->seq);
 	write_time(b, "submitted", j->submitted);
 	write_time(b, "started", j->started);
 	write_time(b, "ended", j->ended);

@@ -13,6 +13,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+struct semaphores *pool_semaphores(const struct pool *p, enum semaphore_kind kind)
+{
+	switch (kind) {
+	case SEMAPHORE_PLAIN:
+		return p->semaphores;
+	case SEMAPHORE_POOL:
+		return p->slots;
+	}
+	CHECK_NEVER("pool_semaphores: unknown kind");
+}
+
 enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why)
 {
 	struct pool *p;

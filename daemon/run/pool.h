@@ -81,10 +81,12 @@ static inline struct loop *pool_loop_of(struct pool *p, uint64_t job)
 uint64_t pool_take_id(struct pool *p, uint32_t loop);
 uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes);
 uint64_t pool_job_count(const struct pool *p); /* with those that are still to be replayed */
+/* Of its kind; borrowed. */
+struct semaphores *pool_semaphores(const struct pool *p, enum semaphore_kind kind);
 /* For store_config: on the writer thread. */
-gd_nsec  pool_time(void *pool);
-void     pool_on_commit(void *pool, struct store_commit *c);
-void     pool_on_full(void *pool, const struct gd_error *why);
+gd_nsec            pool_time(void *pool);
+void               pool_on_commit(void *pool, struct store_commit *c);
+void               pool_on_full(void *pool, const struct gd_error *why);
 
 /* True when every loop has answered since the last call and the writer has moved; asks again.
  * Main thread. */

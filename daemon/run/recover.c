@@ -290,21 +290,23 @@ bool recover_slice(struct loop *l)
 
 /* --- life --- */
 
-static enum gd_err take_semaphore(void *ctx, struct text name, uint32_t permits,
+static enum gd_err take_semaphore(void *table, struct text name, uint32_t permits,
                                   struct gd_error *why)
 {
-	struct pool *p = ctx;
-	enum gd_err  rc = semaphores_begin_put(p->semaphores, name, permits, why);
+	enum gd_err rc = semaphores_begin_put(table, name, permits, why);
 
 	if (rc == GD_OK)
-		semaphores_put(p->semaphores, name, permits, 0, NULL);
+		semaphores_put(table, name, permits, 0, NULL);
 	return rc;
 }
 
 enum gd_err recover_open(struct pool *p, struct gd_error *why)
 {
-	enum gd_err rc = store_each_semaphore(p->store, SEMAPHORE_PLAIN, take_semaphore, p, why);
+	enum gd_err rc =
+		store_each_semaphore(p->store, SEMAPHORE_PLAIN, take_semaphore, p->semaphores, why);
 
+	if (rc == GD_OK && p->slots != NULL)
+		rc = store_each_semaphore(p->store, SEMAPHORE_POOL, take_semaphore, p->slots, why);
 	for (uint32_t i = 0; i < p->count && rc == GD_OK; i++) {
 		struct recovery *r = calloc(1, sizeof *r);
 

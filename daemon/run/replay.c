@@ -133,6 +133,7 @@ static enum gd_err replay(struct loop *l, const struct store_live *stored, struc
 	live = jobs_add(&l->jobs, job->id);
 	live->stored_ordinal = stored->last_ordinal;
 	live->inputs = stored->input_count;
+	live->priority = (int8_t)job->priority;
 	live->is_replayed = job->past.from != 0;
 	if (live->is_replayed)
 		live->u.past = (struct job_past){ job->past.from, job->past.sum };

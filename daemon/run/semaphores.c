@@ -2,7 +2,6 @@
 
 #include "daemon/run/claims.h"
 #include "daemon/run/name_tree.h"
-#include "daemon/value/limits.h"
 #include "proto/base/check.h"
 
 #include <errno.h>
@@ -15,6 +14,7 @@
 struct semaphore {
 	struct name_node      node; /* first */
 	uint32_t              permits;
+	bool                  is_put;      /* it has a number of its own */
 	uint32_t              puts_coming; /* begun, not durable yet */
 	uint64_t              serial;      /* of the put that counts */
 	gd_nsec               latest;      /* the highest `time` it was told */
@@ -27,9 +27,8 @@ struct semaphores {
 	pthread_mutex_t      lock; /* guards all below */
 	struct name_tree     names;
 	struct claims        claims;
-	uint32_t             usual;      /* permits of a name that nobody put */
-	uint32_t             put_count;  /* names that take one of SEMAPHORES_PUT_MAX */
-	uint32_t             held_count; /* of all names */
+	uint32_t             usual;     /* permits of a name that nobody put */
+	uint32_t             put_count; /* of SEMAPHORES_PUT_MAX places */
 	semaphores_grant_fn *grant;
 	void                *ctx;
 	bool                 is_started;
@@ -47,9 +46,9 @@ static void unlock(struct semaphores *t)
 
 /* --- semaphores by name --- */
 
-static bool takes_place(const struct semaphores *t, const struct semaphore *s)
+static bool takes_place(const struct semaphore *s)
 {
-	return s->permits != t->usual || s->puts_coming != 0;
+	return s->is_put || s->puts_coming != 0;
 }
 
 static struct semaphore *find(const struct semaphores *t, struct text name)
@@ -75,7 +74,7 @@ static struct semaphore *find_or_add(struct semaphores *t, struct text name)
 
 static void drop_if_idle(struct semaphores *t, struct semaphore *s)
 {
-	if (s->held.count != 0 || s->waiting.count != 0 || takes_place(t, s))
+	if (s->held.count != 0 || s->waiting.count != 0 || takes_place(s))
 		return;
 	name_tree_remove(&t->names, &s->node);
 	free(s);
@@ -87,12 +86,11 @@ static struct semaphore_state state_of(const struct semaphore *s)
 		                         s->waiting.count };
 }
 
-static void hold(struct semaphores *t, struct claim *c, gd_nsec since)
+static void hold(struct claim *c, gd_nsec since)
 {
 	c->is_held = true;
 	c->since = since;
 	claim_line_add(&c->of->held, c);
-	t->held_count++;
 }
 
 static bool is_free(const struct semaphores *t, const struct semaphore *s)
@@ -102,7 +100,7 @@ static bool is_free(const struct semaphores *t, const struct semaphore *s)
 
 static void let_in(struct semaphores *t, struct claim *c)
 {
-	hold(t, c, c->of->latest);
+	hold(c, c->of->latest);
 	t->grant(t->ctx, c->job, c->ticket, c->of->latest);
 }
 
@@ -155,7 +153,7 @@ enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t tick
 {
 	enum gd_err rc;
 
-	CHECK(priority >= JOB_PRIORITY_MIN && priority <= JOB_PRIORITY_MAX);
+	CHECK(priority >= -JOB_PRIORITY_MAX && priority <= JOB_PRIORITY_MAX);
 	lock(t);
 	rc = acquire(t, job, ticket, name, priority, time);
 	unlock(t);
@@ -166,12 +164,10 @@ static void give_up(struct semaphores *t, struct claim *c, gd_nsec time)
 {
 	struct semaphore *s = c->of;
 
-	if (c->is_held) {
+	if (c->is_held)
 		claim_line_remove(&s->held, c);
-		t->held_count--;
-	} else {
+	else
 		priority_lines_remove(&s->waiting, c);
-	}
 	claims_remove(&t->claims, c);
 	if (time > s->latest)
 		s->latest = time;
@@ -214,16 +210,15 @@ enum gd_err semaphores_begin_put(struct semaphores *t, struct text name, uint32_
 	lock(t);
 	s = find(t, name);
 	/* To the usual number is always possible: it is how a place becomes free. */
-	if ((s == NULL || !takes_place(t, s)) && permits != t->usual &&
+	if ((s == NULL || !takes_place(s)) && permits != SEMAPHORE_PERMITS_USUAL &&
 	    t->put_count >= SEMAPHORES_PUT_MAX)
 		rc = gd_fail(why, GD_LIMIT,
-		             "%u have other than the usual permits, and no more may; put %u on "
-		             "those that are no longer needed",
-		             SEMAPHORES_PUT_MAX, (unsigned)t->usual);
+		             "%u names have a number of permits of their own, and no more may",
+		             SEMAPHORES_PUT_MAX);
 	else if ((s = find_or_add(t, name)) == NULL)
 		rc = gd_fail(why, GD_NOMEM, "no memory for a semaphore");
 	if (rc == GD_OK) {
-		if (!takes_place(t, s))
+		if (!takes_place(s))
 			t->put_count++;
 		s->puts_coming++;
 	}
@@ -242,9 +237,10 @@ void semaphores_put(struct semaphores *t, struct text name, uint32_t permits, ui
 	s->puts_coming--;
 	if (serial >= s->serial) {
 		s->serial = serial;
-		s->permits = permits;
+		s->is_put = permits != SEMAPHORE_PERMITS_USUAL;
+		s->permits = s->is_put ? permits : t->usual;
 	}
-	if (!takes_place(t, s))
+	if (!takes_place(s))
 		t->put_count--;
 	serve(t, s);
 	if (out != NULL)
@@ -318,12 +314,9 @@ bool semaphores_place(struct semaphores *t, uint64_t job, uint32_t ticket,
 	return c != NULL;
 }
 
-void semaphores_count(struct semaphores *t, uint32_t *held, uint32_t *waiting)
+uint32_t semaphores_usual(const struct semaphores *t)
 {
-	lock(t);
-	*held = t->held_count;
-	*waiting = t->claims.count - t->held_count;
-	unlock(t);
+	return t->usual;
 }
 
 /* --- building it again --- */
@@ -337,7 +330,7 @@ void semaphores_hold(struct semaphores *t, uint64_t job, uint32_t ticket, gd_nse
 	c = claims_find(&t->claims, job, ticket);
 	if (c != NULL && !c->is_held) {
 		priority_lines_remove(&c->of->waiting, c);
-		hold(t, c, time);
+		hold(c, time);
 	}
 	unlock(t);
 }

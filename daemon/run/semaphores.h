@@ -10,9 +10,8 @@
  *
  * A claim is one wish for a permit, named by its job and ticket. Those of a semaphore are granted
  * by priority, the higher first, and in the order in which they came. A semaphore has the usual
- * number of permits of its table unless a put said otherwise; it is here while it has claims, or
- * other than the usual permits. Fewer permits than are held take nothing away: they hold as permits
- * come back.
+ * number of permits of its table unless a put said another one; it is here while it has claims, or a
+ * number of its own. Fewer permits than are held take nothing away: they hold as permits come back.
  *
  * Callers see to it that what they tell is durable first: a grant that outlives a crash must not
  * rest on a release that does not. After a crash the table is built again: claims and the grants
@@ -28,8 +27,9 @@
 #include "daemon/store/store.h"
 
 #define SEMAPHORE_PERMITS_MAX ((uint32_t)INT32_MAX)
-#define SEMAPHORES_PUT_MAX 10000u    /* with other than the usual permits */
-#define SEMAPHORES_BEFORE_MAX 10000u /* see struct semaphore_place */
+#define SEMAPHORE_PERMITS_USUAL STORE_PERMITS_USUAL /* put: as if nobody had */
+#define SEMAPHORES_PUT_MAX 10000u                   /* names with a number of their own */
+#define SEMAPHORES_BEFORE_MAX 10000u                /* see struct semaphore_place */
 
 struct semaphores;
 
@@ -48,7 +48,7 @@ GD_NODISCARD enum gd_err semaphores_start(struct semaphores *t, struct gd_error 
  * given back since is not here any more, and nothing happens. */
 void semaphores_hold(struct semaphores *t, uint64_t job, uint32_t ticket, gd_nsec time);
 
-/* `time` is the logical one of the job, `priority` between JOB_PRIORITY_MIN and _MAX. A job has one
+/* `time` is the logical one of the job, `priority` as in struct store_job. A job has one
  * claim under a ticket at a time. Errors: GD_NOMEM. */
 GD_NODISCARD enum gd_err semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
                                             struct text name, int priority, gd_nsec time);
@@ -102,7 +102,8 @@ struct semaphore_place {
 bool semaphores_place(struct semaphores *t, uint64_t job, uint32_t ticket,
                       struct semaphore_place *out);
 
+uint32_t semaphores_usual(const struct semaphores *t);
 /* The claims of all names. */
-void semaphores_count(struct semaphores *t, uint32_t *held, uint32_t *waiting);
+void     semaphores_count(struct semaphores *t, uint32_t *held, uint32_t *waiting);
 
 #endif

@@ -199,6 +199,7 @@ static struct record *record_job(struct loop *l, const struct submission *s, gd_
 	job->loop = l->index;
 	job->submitted = now;
 	job->retain = s->retain;
+	job->priority = s->priority;
 	/* Without one, nobody can have seen anything of it before its start is stored. */
 	if (s->start_at > loop_wall(l, now))
 		job->started = s->start_at;
@@ -224,6 +225,7 @@ enum gd_err submit_here(struct loop *l, const struct submission *s, struct gd_er
 	record = record_job(l, s, now);
 	GD_FAILPOINT("run.accepted");
 	job = jobs_add(&l->jobs, s->id);
+	job->priority = (int8_t)s->priority;
 	atomic_store_explicit(&l->job_count, l->jobs.count, memory_order_relaxed);
 	if (s->key.at != NULL) {
 		start_when_durable(l, job, s, record, args);

@@ -28,6 +28,7 @@ struct submission {
 	struct text     args_text; /* JSON object; NULL: none */
 	gd_nsec         start_at;  /* on the wall; 0: at once */
 	gd_nsec         retain;    /* as in struct store_job */
+	int32_t         priority;  /* the same */
 };
 
 /* Memory that ends half-way ends the process, see loop_step(). Errors, with nothing done:

@@ -1,10 +1,12 @@
 /* semaphore_rows.c - the permits that were put. One permit is what a plain name has without a row;
- * a pool has as many as there are cores, which may be more tomorrow. */
+ * a pool has as many as there are cores, which may be more tomorrow: that is a number of its own
+ * only when somebody said it. */
 #include "daemon/store/inside.h"
 
 enum gd_err semaphore_rows_put(struct store *s, struct record *r, struct gd_error *why)
 {
-	bool is_usual = r->u.semaphore.kind == SEMAPHORE_PLAIN && r->u.semaphore.permits == 1;
+	bool is_usual = r->u.semaphore.permits == STORE_PERMITS_USUAL ||
+	                (r->u.semaphore.kind == SEMAPHORE_PLAIN && r->u.semaphore.permits == 1);
 	struct bind b = db_bind(&s->db, is_usual ? SQL_SEMAPHORE_DROP : SQL_SEMAPHORE_PUT);
 
 	bind_i64(&b, r->u.semaphore.kind);

@@ -119,6 +119,7 @@ enum semaphore_kind {
 	SEMAPHORE_PLAIN = 0,
 	SEMAPHORE_POOL = 1 /* of processes */
 };
+#define STORE_PERMITS_USUAL UINT32_MAX /* what a name has that nobody put */
 
 /* An attempt of a command of a job. */
 struct store_command {
@@ -158,8 +159,8 @@ struct record {
 		struct {
 			enum semaphore_kind kind;
 			struct text         name;
-			uint32_t            permits; /* 1 is what every plain name has: not kept */
-			uint64_t            serial;  /* set by the writer: higher is later */
+			uint32_t permits; /* 1 of a plain one is the usual number as well */
+			uint64_t serial;  /* set by the writer: higher is later */
 		} semaphore;
 		struct gd_wall_step  clock_step;
 		struct store_command command;

@@ -25,9 +25,6 @@
 #define TASK_NAME_BYTES_MAX 1000
 #define SEMAPHORE_NAME_BYTES_MAX 200 /* a pool's as well */
 
-#define JOB_PRIORITY_MIN (-10) /* of its commands in their pools; higher goes first */
-#define JOB_PRIORITY_MAX 10
-
 /* One command: see exec. */
 #define EXEC_ARG_BYTES_MAX 131071       /* of one argument or variable; Linux takes no more */
 #define EXEC_ARGS_BYTES_MAX (1u << 20)  /* of all of them, with the ends and a pointer to each */

@@ -143,7 +143,7 @@ def given_parameters_that_are_wrong_then_the_pointer_says_where():
                 ("job.get", {"id": 1.5}, "/id"), ("job.get", {"id": 1, "x": 1}, "/x"),
                 ("job.submit", {"spec": {"value": 1}, "labels": ["a", 5]}, "/labels/1"),
                 ("job.submit", {"spec": {"value": 1}, "key": "k" * 129}, "/key"),
-                ("job.submit", {"spec": {"value": 1}, "priority": 1}, "/priority"),
+                ("job.submit", {"spec": {"value": 1}, "priority": 11}, "/priority"),
                 ("job.submit", {"spec": {"value": 1}, "retain": -1}, "/retain"),
                 ("job.list", {"status": ["asleep"]}, "/status/0"),
                 ("job.wait", {"ids": [1], "return_when": "NEVER"}, "/return_when")):

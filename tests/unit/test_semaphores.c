@@ -1,5 +1,4 @@
 #include "daemon/run/semaphores.h"
-#include "daemon/value/limits.h"
 #include "tests/lib/fault.h"
 
 #include <setjmp.h>
@@ -252,11 +251,11 @@ static void given_priorities_then_the_higher_goes_first_and_within_one_who_came_
 {
 	struct bench *b = *state;
 
-	acquire_as(b, 1, JOB_PRIORITY_MIN, 0);
+	acquire_as(b, 1, -JOB_PRIORITY_MAX, 0);
 	assert_granted(b, "1.1"); /* nobody else was there */
 	acquire_as(b, 2, 0, 0);
 	acquire_as(b, 3, 5, 0);
-	acquire_as(b, 4, JOB_PRIORITY_MIN, 0);
+	acquire_as(b, 4, -JOB_PRIORITY_MAX, 0);
 	acquire_as(b, 5, 5, 0);
 	acquire_as(b, 6, 0, 0);
 	acquire_as(b, 7, JOB_PRIORITY_MAX, 0);
@@ -285,7 +284,7 @@ static void given_the_last_of_its_priority_who_waits_no_more_then_the_others_are
 	assert_granted(b, "5.1 2.1");
 }
 
-static void given_many_permits_as_usual_then_as_many_go_in_and_that_many_need_no_place(void **state)
+static void given_many_permits_as_usual_then_as_many_go_in(void **state)
 {
 	struct bench *b = *state;
 
@@ -297,9 +296,9 @@ static void given_many_permits_as_usual_then_as_many_go_in_and_that_many_need_no
 		release(b, job);
 	assert_listed(b, NULL, 9, "");
 
-	(void)put(b, 1);
-	assert_listed(b, NULL, 9, "db 1 0 0");
-	(void)put(b, 4);
+	(void)put(b, 4); /* a number of its own, though it is the usual one now */
+	assert_listed(b, NULL, 9, "db 4 0 0");
+	(void)put(b, SEMAPHORE_PERMITS_USUAL);
 	assert_listed(b, NULL, 9, "");
 }
 
@@ -391,27 +390,6 @@ static void given_a_very_long_line_then_it_is_not_counted_to_the_end(void **stat
 	assert_true(place.is_more);
 }
 
-static void given_claims_of_several_names_then_all_of_them_are_counted(void **state)
-{
-	struct bench *b = *state;
-	uint32_t      held, waiting;
-
-	acquire(b, 1);
-	acquire(b, 2);
-	acquire(b, 3);
-	assert_int_equal(semaphores_acquire(b->table, 2, 2, text("x"), 0, 0), GD_OK);
-
-	semaphores_count(b->table, &held, &waiting);
-	assert_int_equal(held, 2);
-	assert_int_equal(waiting, 2);
-
-	semaphores_forget(b->table, 1, 0);
-	semaphores_forget(b->table, 2, 0);
-	semaphores_count(b->table, &held, &waiting);
-	assert_int_equal(held, 1);
-	assert_int_equal(waiting, 0);
-}
-
 /* --- permits --- */
 
 static void given_more_permits_then_the_first_in_line_go_in_at_once(void **state)
@@ -467,9 +445,10 @@ static void given_puts_that_are_told_out_of_order_then_the_later_one_counts(void
 	struct bench *b = *state;
 
 	assert_int_equal(semaphores_begin_put(b->table, text("db"), 5, NULL), GD_OK);
-	assert_int_equal(semaphores_begin_put(b->table, text("db"), 1, NULL), GD_OK);
+	assert_int_equal(semaphores_begin_put(b->table, text("db"), SEMAPHORE_PERMITS_USUAL, NULL),
+	                 GD_OK);
 
-	assert_int_equal(put_as(b, 1, 2).permits, 1);
+	assert_int_equal(put_as(b, SEMAPHORE_PERMITS_USUAL, 2).permits, 1);
 	assert_int_equal(put_as(b, 5, 1).permits, 1);
 
 	assert_listed(b, NULL, 9, "");
@@ -496,7 +475,7 @@ static void given_one_permit_again_then_an_idle_semaphore_is_forgotten(void **st
 	(void)put(b, 2);
 	assert_listed(b, NULL, 9, "db 2 0 0");
 
-	(void)put(b, 1);
+	(void)put(b, SEMAPHORE_PERMITS_USUAL);
 
 	assert_listed(b, NULL, 9, "");
 }
@@ -519,8 +498,9 @@ static void given_as_many_puts_as_may_be_then_one_more_is_refused_until_one_is_t
 	acquire(b, 1); /* the usual permit has no limit */
 	assert_granted(b, "1.1");
 
-	assert_int_equal(semaphores_begin_put(b->table, text("s7"), 1, NULL), GD_OK);
-	semaphores_put(b->table, text("s7"), 1, 3, NULL);
+	assert_int_equal(semaphores_begin_put(b->table, text("s7"), SEMAPHORE_PERMITS_USUAL, NULL),
+	                 GD_OK);
+	semaphores_put(b->table, text("s7"), SEMAPHORE_PERMITS_USUAL, 3, NULL);
 
 	assert_int_equal(put(b, 2).held, 1);
 }
@@ -702,13 +682,11 @@ int main(void)
 			given_priorities_then_the_higher_goes_first_and_within_one_who_came_first),
 		TABLE_TEST(
 			given_the_last_of_its_priority_who_waits_no_more_then_the_others_are_not_disturbed),
-		cmocka_unit_test_setup_teardown(
-			given_many_permits_as_usual_then_as_many_go_in_and_that_many_need_no_place,
-			setup_of_four, teardown),
+		cmocka_unit_test_setup_teardown(given_many_permits_as_usual_then_as_many_go_in,
+		                                setup_of_four, teardown),
 		TABLE_TEST(given_holders_and_a_line_then_both_are_told_in_order),
 		TABLE_TEST(given_a_claim_then_its_place_is_how_many_go_before_it),
 		TABLE_TEST(given_a_very_long_line_then_it_is_not_counted_to_the_end),
-		TABLE_TEST(given_claims_of_several_names_then_all_of_them_are_counted),
 		TABLE_TEST(given_more_permits_then_the_first_in_line_go_in_at_once),
 		TABLE_TEST(given_fewer_permits_than_are_held_then_they_hold_as_permits_come_back),
 		TABLE_TEST(given_no_permits_then_everybody_waits_until_there_are_some),
