@@ -182,6 +182,41 @@ struct engine_job_info {
 };
 bool engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
 
+/* What a task that has not ended waits for. */
+enum engine_wait_kind {
+	ENGINE_WAIT_NOTHING,  /* its turn on the loop */
+	ENGINE_WAIT_TIME,     /* `until` */
+	ENGINE_WAIT_TASK,     /* the one whose address is `on` */
+	ENGINE_WAIT_BRANCHES, /* `left` of `count` have not ended */
+	ENGINE_WAIT_LIMIT,    /* others that the `limit` let in first */
+	ENGINE_WAIT_SIBLINGS, /* those that are named in `after` */
+	ENGINE_WAIT_PERMIT,   /* of the semaphore `name`, under `ticket` */
+	ENGINE_WAIT_TURN,     /* of its command, in the pool `name` (VALUE_NONE: the default one) */
+	ENGINE_WAIT_COMMAND,  /* the end of one that runs */
+	ENGINE_WAIT_STOP,     /* the end of one that is being stopped */
+	ENGINE_WAIT_RESUME    /* ENGINE_RESUME: it was interrupted, and is held */
+};
+
+struct engine_wait {
+	enum engine_wait_kind kind;
+	uint32_t              ticket;  /* PERMIT, and all of a command */
+	uint32_t              attempt; /* of a command */
+	uint32_t              left, count;
+	gd_nsec               until; /* its deadline, on the wall; GD_NSEC_NEVER: none is known */
+	const char           *op;    /* NULL: none */
+	struct value          label; /* of the task; VALUE_NONE: none */
+	struct value          name;
+	struct value          program; /* of a command: argv[0] */
+	struct buf            address; /* of the task, without a NUL */
+	struct buf            on;
+};
+
+/* False: enough. All of `w` is borrowed, and gone when this returns. */
+typedef bool             engine_wait_fn(void *ctx, const struct engine_wait *w);
+/* In creation order. GD_NOT_FOUND: the job is not here. Errors: GD_NOMEM. */
+GD_NODISCARD enum gd_err engine_each_wait(const struct engine *e, uint64_t job, engine_wait_fn *fn,
+                                          void *ctx);
+
 /* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
  * creation order, at most `limit` rows; `until` is on the wall. False when the job is not here. */
 bool engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b);

@@ -1,46 +1,49 @@
+/* What the tasks of a job wait for; and the same as JSON, for people. */
 #include "daemon/engine/exec.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
 
-static const char *exec_state_name(const struct exec_run *x)
+/* --- one task --- */
+
+static enum engine_wait_kind command_kind(const struct exec_run *x)
 {
 	switch ((enum exec_state)x->claim.sched.obj.state) {
 	case EXEC_WAITING:
-		return "waiting";
+		return ENGINE_WAIT_TURN;
 	case EXEC_RUNNING:
-		return "running";
+		return ENGINE_WAIT_COMMAND;
 	case EXEC_STOPPING:
-		return "stopping";
+		return ENGINE_WAIT_STOP;
 	case EXEC_HELD:
-		return "held";
+		return ENGINE_WAIT_RESUME;
 	case EXEC_ENDED: /* it goes on in this step */
-		return "ready";
+		return ENGINE_WAIT_NOTHING;
 	}
-	CHECK_NEVER("exec_state_name: unknown state");
+	CHECK_NEVER("command_kind: unknown state");
 }
 
-static const char *state_name(const struct task *t)
+static enum engine_wait_kind kind_of(const struct task *t)
 {
 	switch ((enum task_state)t->sched.obj.state) {
 	case TASK_READY:
 	case TASK_RUNNING:
 	case TASK_THROWN:
-		return "ready";
+		return ENGINE_WAIT_NOTHING;
 	case TASK_SLEEPING:
-		return "sleeping";
+		return ENGINE_WAIT_TIME;
 	case TASK_AWAITING:
-		return "awaiting";
+		return ENGINE_WAIT_TASK;
 	case TASK_JOINING:
-		return "joining";
+		return ENGINE_WAIT_BRANCHES;
 	case TASK_LIMITED:
-		return "limited";
+		return ENGINE_WAIT_LIMIT;
 	case TASK_HELD:
-		return "held";
+		return ENGINE_WAIT_SIBLINGS;
 	case TASK_ACQUIRING:
-		return "acquiring";
+		return ENGINE_WAIT_PERMIT;
 	case TASK_EXECUTING:
-		return exec_state_name(exec_awaited(t));
+		return command_kind(exec_awaited(t));
 	case TASK_DONE:
 		break;
 	}
@@ -48,107 +51,203 @@ static const char *state_name(const struct task *t)
 }
 
 /* Of an armed timer. */
-static void write_until(struct buf *b, const struct engine *e, const struct sched *s)
+static gd_nsec deadline(const struct engine *e, const struct sched *s)
 {
-	gd_nsec due = timer_heap_due(&e->timers, &s->at.timer);
-
-	buf_add_text(b, ",\"until\":");
-	value_write_float(b, (double)wall_of(&e->wall, due) / 1e9);
+	return wall_of(&e->wall, timer_heap_due(&e->timers, &s->at.timer));
 }
 
-/* Its turn in a pool, its end until its deadline, or somebody who says how it goes on. */
-static void write_command(struct buf *b, const struct engine *e, const struct exec_run *x)
+static void describe_command(const struct engine *e, const struct task *t, struct engine_wait *w)
 {
-	const struct vtext *program = exec_program(x);
-	struct value        pool = value_dict_get(x->request, "pool", 4);
+	const struct exec_run *x = exec_awaited(t);
 
-	buf_add_text(b, ",\"waiting_for\":");
-	if (x->claim.sched.obj.state != EXEC_WAITING)
-		buf_add_json_string(b, program->at, program->bytes);
-	else if (value_is_none(pool))
-		buf_add_text(b, "\"a turn in the default pool\"");
-	else
-		value_write_json(b, pool);
+	w->ticket = x->claim.ticket;
+	w->attempt = x->attempt;
+	w->name = value_dict_get(x->request, "pool", 4);
+	w->program = value_list(value_dict_get(x->request, "argv", 4))->at[0];
 	if (x->claim.sched.obj.flags & EXEC_ARMED)
-		write_until(b, e, &x->claim.sched);
+		w->until = deadline(e, &x->claim.sched);
 }
 
-static void write_waiting(struct buf *b, const struct engine *e, const struct job *j,
-                          const struct task *t)
+static void describe_wait(const struct engine *e, const struct job *j, const struct task *t,
+                          struct engine_wait *w)
 {
+	const struct permit   *permit;
 	const struct join_run *jr;
 
-	if (t->sched.obj.state == TASK_SLEEPING) {
-		write_until(b, e, &t->sched);
-	} else if (t->sched.obj.state == TASK_AWAITING) {
-		struct buf address = { 0 };
-
-		address_write(&address, j,
-		              ((const struct waiter *)(const void *)t->waiting_on)->on);
-		buf_add_text(b, ",\"waiting_for\":");
-		buf_add_json_string(b, address.at == NULL ? "" : address.at, address.bytes);
-		buf_close(&address);
-	} else if (t->sched.obj.state == TASK_ACQUIRING) {
-		uint32_t slot = j->program->ops[t->top->pc].dst;
-
-		buf_add_text(b, ",\"waiting_for\":");
-		value_write_json(b,
-		                 ((struct permit *)(void *)value_obj(t->top->slots[slot]))->name);
-	} else if (t->sched.obj.state == TASK_EXECUTING) {
-		write_command(b, e, exec_awaited(t));
-	} else if (t->sched.obj.state == TASK_JOINING) {
+	switch ((enum task_state)t->sched.obj.state) {
+	case TASK_SLEEPING:
+		w->until = deadline(e, &t->sched);
+		return;
+	case TASK_AWAITING:
+		address_write(&w->on, j, ((const struct waiter *)(const void *)t->waiting_on)->on);
+		return;
+	case TASK_JOINING:
 		jr = join_of(t->waiting_on);
-		buf_addf(b, ",\"waiting_for\":\"%u of %u branches\"", jr->expected - jr->done,
-		         jr->expected);
+		w->left = jr->expected - jr->done;
+		w->count = jr->expected;
+		return;
+	case TASK_ACQUIRING:
+		permit = (const struct permit *)(const void *)value_obj(
+			t->top->slots[j->program->ops[t->top->pc].dst]);
+		w->name = permit->name;
+		w->ticket = permit->claim.ticket;
+		return;
+	case TASK_EXECUTING:
+		describe_command(e, t, w);
+		return;
+	case TASK_READY:
+	case TASK_RUNNING:
+	case TASK_THROWN:
+	case TASK_LIMITED:
+	case TASK_HELD:
+	case TASK_DONE:
+		return;
 	}
+	CHECK_NEVER("describe_wait: unknown state");
 }
 
-static void write_task(struct buf *b, const struct engine *e, const struct job *j,
-                       const struct task *t)
+static void describe(const struct engine *e, const struct job *j, const struct task *t,
+                     struct engine_wait *w)
 {
 	const struct program *p = j->program;
 	bool                  is_inside = (t->sched.obj.flags & TASK_STARTED) != 0;
-	uint32_t   node = is_inside ? p->ops[t->top->pc].node : p->codes[t->top->code].node;
-	struct buf address = { 0 };
+	uint32_t node = is_inside ? p->ops[t->top->pc].node : p->codes[t->top->code].node;
 
-	address_write(&address, j, t);
-	buf_add_text(b, "{\"address\":");
-	buf_add_json_string(b, address.at == NULL ? "" : address.at, address.bytes);
-	buf_close(&address);
-	if (p->nodes[node].op != NULL) {
-		buf_add_text(b, ",\"op\":");
-		buf_add_json_string(b, p->nodes[node].op, strlen(p->nodes[node].op));
-	}
-	buf_addf(b, ",\"state\":\"%s\"", state_name(t));
-	write_waiting(b, e, j, t);
-	if (t->extra != NULL && !value_is_none(t->extra->name)) {
-		buf_add_text(b, ",\"name\":");
-		value_write_json(b, t->extra->name);
-	}
-	buf_add_byte(b, '}');
+	*w = (struct engine_wait){ .kind = kind_of(t),
+		                   .until = GD_NSEC_NEVER,
+		                   .op = p->nodes[node].op,
+		                   .label = t->extra != NULL ? t->extra->name : VALUE_NONE,
+		                   .name = VALUE_NONE,
+		                   .program = VALUE_NONE };
+	address_write(&w->address, j, t);
+	describe_wait(e, j, t, w);
 }
 
-bool engine_write_stack(const struct engine *e, uint64_t id, uint32_t limit, struct buf *b)
+enum gd_err engine_each_wait(const struct engine *e, uint64_t id, engine_wait_fn *fn, void *ctx)
 {
 	const struct job *j = job_find(e, id);
+	enum gd_err       rc = GD_OK;
+	bool              is_wanted = true;
 	struct task     **all;
 	uint32_t          count;
 
 	if (j == NULL)
-		return false;
+		return GD_NOT_FOUND;
 	all = malloc((size_t)(j->tasks_live + 1) * sizeof *all);
-	if (all == NULL) {
-		b->failed = GD_NOMEM;
-		return true;
-	}
+	if (all == NULL)
+		return GD_NOMEM;
 	count = job_live_tasks(j, all);
-	buf_add_byte(b, '[');
-	for (uint32_t i = 0; i < count && i < limit; i++) {
-		if (i > 0)
-			buf_add_byte(b, ',');
-		write_task(b, e, j, all[i]);
+	for (uint32_t i = 0; i < count && is_wanted && rc == GD_OK; i++) {
+		struct engine_wait w;
+
+		describe(e, j, all[i], &w);
+		if (w.address.failed != GD_OK || w.on.failed != GD_OK)
+			rc = GD_NOMEM;
+		else
+			is_wanted = fn(ctx, &w);
+		buf_close(&w.address);
+		buf_close(&w.on);
 	}
-	buf_add_byte(b, ']');
 	free(all);
+	return rc;
+}
+
+/* --- for people --- */
+
+static const char *state_name(enum engine_wait_kind kind)
+{
+	switch (kind) {
+	case ENGINE_WAIT_NOTHING:
+		return "ready";
+	case ENGINE_WAIT_TIME:
+		return "sleeping";
+	case ENGINE_WAIT_TASK:
+		return "awaiting";
+	case ENGINE_WAIT_BRANCHES:
+		return "joining";
+	case ENGINE_WAIT_LIMIT:
+		return "limited";
+	case ENGINE_WAIT_SIBLINGS:
+	case ENGINE_WAIT_RESUME:
+		return "held";
+	case ENGINE_WAIT_PERMIT:
+		return "acquiring";
+	case ENGINE_WAIT_TURN:
+		return "waiting";
+	case ENGINE_WAIT_COMMAND:
+		return "running";
+	case ENGINE_WAIT_STOP:
+		return "stopping";
+	}
+	CHECK_NEVER("state_name: unknown kind");
+}
+
+/* Its turn in a pool, its end until its deadline, or somebody who says how it goes on. */
+static void write_waiting_for(struct buf *b, const struct engine_wait *w)
+{
+	buf_add_text(b, ",\"waiting_for\":");
+	if (w->kind == ENGINE_WAIT_TASK)
+		buf_add_json_string(b, w->on.at == NULL ? "" : w->on.at, w->on.bytes);
+	else if (w->kind == ENGINE_WAIT_BRANCHES)
+		buf_addf(b, "\"%u of %u branches\"", (unsigned)w->left, (unsigned)w->count);
+	else if (w->kind == ENGINE_WAIT_TURN && value_is_none(w->name))
+		buf_add_text(b, "\"a turn in the default pool\"");
+	else if (w->kind == ENGINE_WAIT_TURN || w->kind == ENGINE_WAIT_PERMIT)
+		value_write_json(b, w->name);
+	else
+		value_write_json(b, w->program);
+}
+
+static bool has_waiting_for(enum engine_wait_kind kind)
+{
+	return kind != ENGINE_WAIT_NOTHING && kind != ENGINE_WAIT_TIME &&
+	       kind != ENGINE_WAIT_LIMIT && kind != ENGINE_WAIT_SIBLINGS;
+}
+
+struct listing {
+	struct buf *b;
+	uint32_t    left;
+	bool        is_begun;
+};
+
+static bool write_task(void *ctx, const struct engine_wait *w)
+{
+	struct listing *l = ctx;
+	struct buf     *b = l->b;
+
+	if (l->is_begun)
+		buf_add_byte(b, ',');
+	l->is_begun = true;
+	buf_add_text(b, "{\"address\":");
+	buf_add_json_string(b, w->address.at == NULL ? "" : w->address.at, w->address.bytes);
+	if (w->op != NULL) {
+		buf_add_text(b, ",\"op\":");
+		buf_add_json_string(b, w->op, strlen(w->op));
+	}
+	buf_addf(b, ",\"state\":\"%s\"", state_name(w->kind));
+	if (has_waiting_for(w->kind))
+		write_waiting_for(b, w);
+	if (w->until != GD_NSEC_NEVER) {
+		buf_add_text(b, ",\"until\":");
+		value_write_float(b, (double)w->until / 1e9);
+	}
+	if (!value_is_none(w->label)) {
+		buf_add_text(b, ",\"name\":");
+		value_write_json(b, w->label);
+	}
+	buf_add_byte(b, '}');
+	return --l->left > 0;
+}
+
+bool engine_write_stack(const struct engine *e, uint64_t id, uint32_t limit, struct buf *b)
+{
+	struct listing l = { .b = b, .left = limit };
+
+	if (job_find(e, id) == NULL)
+		return false;
+	buf_add_byte(b, '[');
+	if (engine_each_wait(e, id, write_task, &l) != GD_OK)
+		b->failed = GD_NOMEM;
+	buf_add_byte(b, ']');
 	return true;
 }
