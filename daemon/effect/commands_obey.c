@@ -54,7 +54,8 @@ static void obey_exec(struct commands *cs, const struct engine_out *out)
 	if (!value_is_none(pool))
 		name = (struct text){ value_text(pool)->at, value_text(pool)->bytes };
 	/* Nothing that is durable rests on a claim: it may be told at once. */
-	if (semaphores_acquire(cs->slots, c->job, c->ticket, name, 0, out->time) != GD_OK)
+	if (semaphores_acquire(cs->slots, c->job, c->ticket, name,
+	                       jobs_find(&cs->loop->jobs, c->job)->priority, out->time) != GD_OK)
 		commands_out_of_memory();
 }
 
