@@ -10,6 +10,17 @@ void look_close(struct look *k)
 	store_read_free(&k->read->read);
 }
 
+struct store_job look_by_the_wall(struct loop *l, struct store_job job)
+{
+	job.submitted = loop_wall(l, job.submitted);
+	/* Until it has started, that is the start_at that was asked for. */
+	if (job.status != JOB_QUEUED && job.started != 0)
+		job.started = loop_wall(l, job.started);
+	if (job.ended != 0)
+		job.ended = loop_wall(l, job.ended);
+	return job;
+}
+
 static void take_back(struct loop *l, struct inbox_msg *m)
 {
 	struct look *k = (struct look *)(void *)m;
@@ -94,8 +105,8 @@ static void take_job(struct loop *l, struct loop_read *read, void *ctx)
 	if (outcome != GD_OK && outcome != GD_NOT_FOUND) {
 		reply_why(k->request, &read->read.why);
 		k->drop(k);
-	} else if (outcome == GD_NOT_FOUND || !request_may(k->request, look_job(k)->owner,
-	                                                   AUTH_OBSERVE_OWN, AUTH_OBSERVE_ANY)) {
+	} else if (outcome == GD_NOT_FOUND ||
+	           !request_may(k->request, look_job(k)->owner, k->own, k->any)) {
 		reply_not_found(k->request, read->read.job);
 		k->drop(k);
 	} else if (job_status_is_final(look_job(k)->status)) {

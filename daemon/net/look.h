@@ -26,15 +26,19 @@ struct look {
 	void (*see)(struct look *k, struct loop *l); /* sets is_live */
 	void (*answer)(struct look *k);
 	void (*drop)(struct look *k);
-	bool waits_for_replay; /* see() comes when the job was replayed */
+	enum auth_scope own, any;         /* that the request needs for the job */
+	bool            waits_for_replay; /* see() comes when the job was replayed */
 	/* For answer(): */
-	bool is_live; /* see() saw it, and what it saw is durable */
+	bool            is_live; /* see() saw it, and what it saw is durable */
 	bool is_unseen; /* the disk is full: see() was not called, or would tell what is not durable */
 };
 
 /* `flags` are those of a READ_JOB. False: no memory, and nothing has begun. */
 bool look_start(struct look *k, struct request *r, uint64_t job, unsigned flags);
 void look_close(struct look *k);
+
+/* The times of a stored job, as people see them. */
+struct store_job look_by_the_wall(struct loop *l, struct store_job job);
 
 static inline const struct store_job *look_job(const struct look *k)
 {

@@ -68,6 +68,9 @@ void method_job_get(struct request *r, struct rpc_params *p);
 void method_job_list(struct request *r, struct rpc_params *p);
 void method_job_stack(struct request *r, struct rpc_params *p);
 void method_server_info(struct request *r, struct rpc_params *p);
+/* methods_explain.c */
+void method_job_explain(struct request *r, struct rpc_params *p);
+void method_job_resume(struct request *r, struct rpc_params *p);
 /* methods_result.c */
 void method_job_result(struct request *r, struct rpc_params *p);
 /* methods_semaphore.c */

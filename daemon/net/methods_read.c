@@ -37,18 +37,6 @@ static void drop_look(struct look *k)
 	free(k);
 }
 
-/* The times of a stored job, as people see them. */
-static struct store_job by_the_wall(struct loop *l, struct store_job job)
-{
-	job.submitted = loop_wall(l, job.submitted);
-	/* Until it has started, that is the start_at that was asked for. */
-	if (job.status != JOB_QUEUED && job.started != 0)
-		job.started = loop_wall(l, job.started);
-	if (job.ended != 0)
-		job.ended = loop_wall(l, job.ended);
-	return job;
-}
-
 #define INCLUDE_SPEC 1u
 #define INCLUDE_TASKS 2u
 #define INCLUDE_RESULT 4u
@@ -64,7 +52,7 @@ static void write_stack(struct buf *b, const struct job_look *look)
 static void write_job(struct buf *b, const struct job_look *look, size_t room)
 {
 	const struct store_job *job = look_job(&look->look);
-	const struct store_job  shown = by_the_wall(look->look.desk->loop, *job);
+	const struct store_job  shown = look_by_the_wall(look->look.desk->loop, *job);
 
 	render_job_open(b, &shown);
 	if (look->include & INCLUDE_SPEC) {
@@ -126,6 +114,8 @@ static void look_at_job(struct request *r, uint64_t id, unsigned include, bool i
 		look->has_tasks = is_stack || (include & INCLUDE_TASKS) != 0;
 		look->stack.cap = NET_LINE_BYTES_DEFAULT / 2;
 		look->look.see = see_job;
+		look->look.own = AUTH_OBSERVE_OWN;
+		look->look.any = AUTH_OBSERVE_ANY;
 		look->look.answer = answer_look;
 		look->look.drop = drop_look;
 		look->look.waits_for_replay = look->has_tasks;
@@ -187,7 +177,7 @@ static void take_list(struct loop *l, struct loop_read *read, void *ctx)
 	for (uint32_t i = 0; i < read->read.job_count; i++) {
 		if (i != 0)
 			buf_add_byte(b, ',');
-		shown = by_the_wall(l, read->read.jobs[i]);
+		shown = look_by_the_wall(l, read->read.jobs[i]);
 		render_job_open(b, &shown);
 		buf_add_byte(b, '}');
 		if (b->bytes - start > line_max && i + 1 < read->read.job_count) {
