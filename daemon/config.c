@@ -95,12 +95,18 @@ static enum gd_err preset_socket(struct config *c, struct gd_error *why)
 
 static enum gd_err preset_paths(struct config *c, struct gd_error *why)
 {
+	const char *folder;
+	int         chars;
 	enum gd_err rc = GD_OK;
 
 	if (c->state_dir[0] == '\0')
 		rc = preset_state_dir(c, why);
 	if (rc == GD_OK && c->socket[0] == '\0')
 		rc = preset_socket(c, why);
+	/* systemd's, for what LoadCredential= gave us to pass on. */
+	if (rc == GD_OK && c->credentials[0] == '\0' &&
+	    folder_of("CREDENTIALS_DIRECTORY", &folder, &chars))
+		rc = put_path(c->credentials, sizeof c->credentials, why, "%.*s", chars, folder);
 	c->socket_mode = is_system() ? 0660 : 0600;
 	return rc;
 }

@@ -54,6 +54,7 @@ struct config {
 	char                 token_file[PATH_MAX]; /* "": none, and then `listen` is empty */
 	uint32_t             loops;
 	char runner[PATH_MAX]; /* of gatherd-runner; "": beside us; "none": not ours to start */
+	char credentials[PATH_MAX]; /* of gatherd-runner, where we start it; "": none */
 	char runner_socket[sizeof((struct sockaddr_un *)0)->sun_path]; /* "": in state_dir */
 	bool is_foreground;
 	bool accepts_rollback; /* --accept-rollback, for this one start */

@@ -214,6 +214,8 @@ static enum gd_err open_processes(struct daemon *d, struct gd_error *why)
 		.state_dir = d->config.state_dir,
 		.runner_socket = d->config.runner_socket,
 		.runner_program = runner_program(&d->config, path, sizeof path),
+		.credentials = d->config.credentials,
+		.profiles = d->config.profiles,
 	};
 
 	return processes_open(&config, d->pool, &d->processes, why);

@@ -170,14 +170,13 @@ static void start(struct commands *cs, struct command *c)
 	struct gd_error why;
 
 	CHECK(!value_is_none(request));
-	if (launch_build(request, &launch, &stage, &why) != GD_OK) {
+	if (launch_build(cs->profiles, command_ref(c), request, &launch, &stage, &why) != GD_OK) {
 		if (why.code == GD_NOMEM)
 			commands_out_of_memory();
 		commands_end(cs, c, loop_now(cs->loop),
 		             outcome_of_failure(engine_heap(cs->loop->engine), stage, 0, why.text));
 		return;
 	}
-	launch.start.ref = command_ref(c);
 	run_ref_text(&launch.start.ref, ref);
 	(void)snprintf(key, sizeof key, "%s-%s", cs->key_prefix, ref);
 	if ((launch.start.key = arena_copy(&launch.arena, key, strlen(key))) == NULL)

@@ -35,6 +35,7 @@ struct commands {
 	struct loop          *loop; /* borrowed, as all but the table */
 	struct port          *port;
 	struct semaphores    *slots; /* the pools of processes */
+	struct profile_book  *profiles;
 	const char           *key_prefix;
 	uint64_t              boot; /* which one of the host this is */
 	struct command_table  table;

@@ -41,6 +41,7 @@ static void obey_exec(struct commands *cs, const struct engine_out *out)
 	struct command *c = command_find(&cs->table, out->job, out->ticket);
 	struct value    pool = request_member(out->data, "pool");
 	struct text     name = { COMMANDS_POOL_USUAL, sizeof COMMANDS_POOL_USUAL - 1 };
+	char            forced[LAUNCH_POOL_BYTES];
 
 	if (c != NULL)
 		begin_again(cs, c, out->time);
@@ -51,7 +52,9 @@ static void obey_exec(struct commands *cs, const struct engine_out *out)
 	c->gives_lines = is_word(request_member(out->data, "yield"), "lines");
 	c->is_to_hold = is_word(request_member(out->data, "on_interrupt"), "hold");
 	c->grace = (gd_nsec)(value_as_float(request_member(out->data, "grace")) * 1e9);
-	if (!value_is_none(pool))
+	if (launch_pool(cs->profiles, out->data, forced))
+		name = (struct text){ forced, strlen(forced) };
+	else if (!value_is_none(pool))
 		name = (struct text){ value_text(pool)->at, value_text(pool)->bytes };
 	/* Nothing that is durable rests on a claim: it may be told at once. */
 	if (semaphores_acquire(cs->slots, c->job, c->ticket, name,

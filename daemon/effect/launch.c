@@ -1,24 +1,22 @@
 #include "daemon/effect/launch.h"
 
+#include "daemon/effect/launch_check.h"
+#include "daemon/effect/launch_env.h"
 #include "proto/base/check.h"
 #include "proto/base64.h"
 
-#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define PASSWD_BYTES_MAX 16384u
-#define OWN_VARIABLES 6u /* PATH HOME USER LOGNAME SHELL LANG */
 
 static struct value member(struct value dict, const char *name)
 {
 	return value_dict_get(dict, name, strlen(name));
 }
 
-static const char *copy_text(struct arena *a, struct value v)
+static const char *copy_text(struct arena *a, const char *text)
 {
-	return arena_copy(a, value_text(v)->at, value_text(v)->bytes);
+	return arena_copy(a, text, strlen(text));
 }
 
 static bool is_word(struct value v, const char *word)
@@ -26,132 +24,178 @@ static bool is_word(struct value v, const char *word)
 	return value_is_type(v, VALUE_T_TEXT) && strcmp(value_text(v)->at, word) == 0;
 }
 
-static void put_argv(struct launch *l, const struct vlist *list)
-{
-	const char **argv = arena_alloc(&l->arena, (list->count + 1) * sizeof *argv);
+/* --- what it is --- */
 
-	for (uint32_t i = 0; argv != NULL && i < list->count; i++)
-		argv[i] = copy_text(&l->arena, list->at[i]);
+static void put_argv(struct launch *l, const struct profile *p, const struct vlist *list)
+{
+	uint32_t     first = p == NULL ? 0 : 1 + p->prefix_count;
+	const char **argv = arena_alloc(&l->arena, (first + list->count + 1) * sizeof *argv);
+
+	if (argv == NULL)
+		return;
+	if (p != NULL)
+		argv[0] = copy_text(&l->arena, p->program);
+	for (uint32_t i = 1; i < first; i++)
+		argv[i] = copy_text(&l->arena, p->prefix[i - 1]);
+	for (uint32_t i = 0; i < list->count; i++)
+		argv[first + i] = copy_text(&l->arena, value_text(list->at[i])->at);
 	l->start.argv = argv;
 }
 
-/* --- environment --- */
-
-static const char *join(struct arena *a, const char *name, const char *text, size_t bytes)
+/* Without a word from anybody a command that could be anything starts at home, others in /. */
+static void put_cwd(struct launch *l, const struct profile *p, struct value given, const char *home)
 {
-	size_t chars = strlen(name);
-	char  *at = arena_alloc(a, chars + 1 + bytes + 1);
+	const char *cwd = NULL;
 
-	if (at == NULL)
-		return NULL;
-	memcpy(at, name, chars);
-	at[chars] = '=';
-	memcpy(at + chars + 1, text, bytes);
-	return at;
+	if (!value_is_none(given))
+		cwd = value_text(given)->at;
+	else if (p != NULL)
+		cwd = p->cwd != NULL ? p->cwd : p->cwd_below;
+	else if (home != NULL && access(home, X_OK) == 0)
+		cwd = home;
+	l->start.cwd = cwd == NULL ? NULL : copy_text(&l->arena, cwd);
 }
 
-struct variables {
-	struct arena *arena;
-	const char  **at;
-	uint32_t      count;
-	struct value  given; /* a dict, or VALUE_NONE */
-};
-
-/* The job's own word goes before ours. */
-static void put_own(struct variables *v, const char *name, const char *text)
+static void put_limits(struct launch *l, const struct profile *p)
 {
-	if (value_is_none(v->given) || value_is_none(member(v->given, name)))
-		v->at[v->count++] = join(v->arena, name, text, strlen(text));
-}
+	struct run_rlimit *limits = arena_alloc(&l->arena, sizeof p->rlimits);
 
-static void put_env(struct launch *l, struct value given)
-{
-	uint32_t         most = value_is_none(given) ? 0 : value_dict(given)->count;
-	struct variables v = { .arena = &l->arena, .given = given };
-	char             room[PASSWD_BYTES_MAX];
-	struct passwd    entry, *user = NULL;
-
-	v.at = arena_alloc(&l->arena, (most + OWN_VARIABLES + 1) * sizeof *v.at);
-	if (v.at == NULL)
+	if (limits == NULL)
 		return;
-	put_own(&v, "PATH", PATH_DEFAULT);
-	put_own(&v, "LANG", "C.UTF-8");
-	if (getpwuid_r(getuid(), &entry, room, sizeof room, &user) == 0 && user != NULL) {
-		put_own(&v, "HOME", user->pw_dir);
-		put_own(&v, "USER", user->pw_name);
-		put_own(&v, "LOGNAME", user->pw_name);
-		put_own(&v, "SHELL", user->pw_shell);
-		l->start.cwd = arena_copy(&l->arena, user->pw_dir, strlen(user->pw_dir));
+	memcpy(limits, p->rlimits, sizeof p->rlimits);
+	l->start.rlimits = limits;
+	l->start.rlimit_count = p->rlimit_count;
+	l->start.pids_max = p->pids_max;
+	l->start.umask = p->umask;
+	l->start.nice = (int32_t)p->nice;
+	/* Without root the user is our own, see profile_trust(). */
+	if (geteuid() == 0) {
+		l->start.uid = p->uid;
+		l->start.gid = p->gid;
 	}
-	for (uint32_t i = 0; i < most; i++) {
-		const struct vpair *pair = &value_dict(given)->at[i];
-
-		v.at[v.count++] = join(&l->arena, value_text(pair->key)->at,
-		                       value_text(pair->value)->at, value_text(pair->value)->bytes);
-	}
-	l->start.env = v.at;
 }
 
-/* --- the rest --- */
+/* --- input and output --- */
+
+static void put_bytes(struct launch *l, const char *at, size_t bytes)
+{
+	l->start.input = arena_copy(&l->arena, at, bytes);
+	l->start.input_bytes = bytes;
+}
 
 static void put_input(struct launch *l, struct value input)
 {
 	struct buf   b = { 0 };
-	struct value text = input;
-	size_t       bytes;
-	bool         is_coded = value_is_type(input, VALUE_T_DICT);
+	struct value coded;
 
-	if (is_coded) {
-		text = member(input, "base64");
-		/* The engine has seen that it is such a text. */
-		CHECK(base64_read(&b, value_text(text)->at, value_text(text)->bytes));
+	if (!value_is_type(input, VALUE_T_DICT)) {
+		put_bytes(l, value_text(input)->at, value_text(input)->bytes);
+		return;
 	}
-	bytes = is_coded ? b.bytes : value_text(text)->bytes;
+	coded = member(input, "base64");
+	/* The engine has seen that it is such a text. */
+	CHECK(base64_read(&b, value_text(coded)->at, value_text(coded)->bytes) ||
+	      b.failed != GD_OK);
 	if (b.failed != GD_OK)
 		l->arena.failed = true;
 	else
-		l->start.input = arena_copy(
-			&l->arena, is_coded && b.at != NULL ? b.at : value_text(text)->at, bytes);
-	l->start.input_bytes = bytes;
+		put_bytes(l, b.at == NULL ? "" : b.at, b.bytes);
 	buf_close(&b);
 }
 
-static void put_streams(struct launch *l, struct value request)
+static void put_streams(struct launch *l, struct value request, uint64_t keep)
 {
 	bool drops_out = is_word(member(request, "stdout"), "DEVNULL");
 	bool merges_error = is_word(member(request, "stderr"), "STDOUT");
 	bool drops_error = merges_error || is_word(member(request, "stderr"), "DEVNULL");
 
-	l->start.keep[RUN_STDOUT] = drops_out ? 0 : RUN_KEEP_DEFAULT;
-	l->start.keep[RUN_STDERR] = drops_error ? 0 : RUN_KEEP_DEFAULT;
+	l->start.keep[RUN_STDOUT] = drops_out ? 0 : keep;
+	l->start.keep[RUN_STDERR] = drops_error ? 0 : keep;
 	l->start.merges_error = merges_error;
 	l->start.is_paced = is_word(member(request, "yield"), "lines");
 }
 
-enum gd_err launch_build(struct value request, struct launch *out, enum run_stage *stage,
-                         struct gd_error *why)
-{
-	struct value cwd = member(request, "cwd"), input = member(request, "stdin");
+/* --- the whole --- */
 
-	*out = (struct launch){ .start = { .umask = 077, .uid = RUN_ID_NONE, .gid = RUN_ID_NONE } };
-	put_argv(out, value_list(member(request, "argv")));
-	put_env(out, member(request, "env"));
-	put_streams(out, request);
-	if (!value_is_none(cwd))
-		out->start.cwd = copy_text(&out->arena, cwd);
-	else if (out->start.cwd != NULL && access(out->start.cwd, X_OK) != 0)
-		out->start.cwd = NULL;
+static void fill(struct launch *l, const struct profile *p, struct value request)
+{
+	struct value input = member(request, "stdin");
+	const char  *home;
+
+	if (p != NULL)
+		put_limits(l, p);
+	put_argv(l, p, value_list(member(request, "argv")));
+	home = launch_env(l, p, member(request, "env"));
+	put_cwd(l, p, member(request, "cwd"), home);
+	put_streams(l, request, p == NULL ? RUN_KEEP_DEFAULT : p->keep);
 	if (!value_is_none(input))
-		put_input(out, input);
-	if (!out->arena.failed)
-		return GD_OK;
-	launch_close(out);
-	*stage = RUN_STAGE_LIMIT;
-	return gd_fail(why, GD_NOMEM, "no memory to start a command");
+		put_input(l, input);
+}
+
+/* NULL: the request names none, or `why` says that there is none. */
+static const struct profile *find(const struct profile_table *t, struct value request,
+                                  struct gd_error *why)
+{
+	struct value          name = member(request, "profile");
+	const struct profile *p;
+
+	if (value_is_none(name))
+		return NULL;
+	p = profile_table_find(t, value_text(name)->at);
+	if (p == NULL)
+		(void)gd_fail(why, GD_FORBIDDEN, "there is no exec profile %.40s any more",
+		              value_text(name)->at);
+	return p;
+}
+
+static enum gd_err build(const struct profile_table *t, struct value request, struct launch *out,
+                         enum run_stage *stage, struct gd_error *why)
+{
+	struct gd_error       inner = { .code = GD_OK };
+	const struct profile *p = find(t, request, &inner);
+	enum gd_err           rc = inner.code;
+
+	if (p != NULL)
+		rc = launch_check(p, request, &inner);
+	if (rc == GD_OK)
+		fill(out, p, request);
+	*stage = rc != GD_OK ? RUN_STAGE_PROFILE : RUN_STAGE_LIMIT;
+	if (rc != GD_OK)
+		return gd_fail(why, rc, "%s", inner.text);
+	return out->arena.failed ? gd_fail(why, GD_NOMEM, "no memory to start a command") : GD_OK;
+}
+
+enum gd_err launch_build(struct profile_book *book, struct run_ref ref, struct value request,
+                         struct launch *out, enum run_stage *stage, struct gd_error *why)
+{
+	struct profile_table *t = profile_book_take(book);
+	enum gd_err           rc;
+
+	*out = (struct launch){
+		.start = { .ref = ref, .umask = 077, .uid = RUN_ID_NONE, .gid = RUN_ID_NONE }
+	};
+	rc = build(t, request, out, stage, why);
+	profile_table_release(t);
+	if (rc != GD_OK)
+		launch_close(out);
+	return rc;
 }
 
 void launch_close(struct launch *l)
 {
 	arena_close(&l->arena);
 	*l = (struct launch){ 0 };
+}
+
+bool launch_pool(struct profile_book *book, struct value request, char out[LAUNCH_POOL_BYTES])
+{
+	struct profile_table *t = profile_book_take(book);
+	struct gd_error       ignored;
+	const struct profile *p = find(t, request, &ignored);
+	bool                  is_said = p != NULL && p->pool != NULL;
+
+	if (is_said)
+		(void)snprintf(out, LAUNCH_POOL_BYTES, "%s", p->pool);
+	profile_table_release(t);
+	return is_said;
 }

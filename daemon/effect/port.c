@@ -19,6 +19,7 @@ struct port {
 	void               *ctx;
 	char               *state_dir, *dir, *socket; /* owned */
 	char               *program;                  /* owned; NULL: somebody else starts it */
+	char               *credentials;              /* owned; NULL: none */
 	/* all below: loop 0's */
 	struct runner_link *link;
 	struct event       *event; /* of the link's descriptor; NULL: no link */
@@ -204,7 +205,8 @@ static void try_to_start_one(struct port *p)
 {
 	const struct runner_spawn how = { .program = p->program,
 		                          .state_dir = p->state_dir,
-		                          .socket = p->socket };
+		                          .socket = p->socket,
+		                          .credentials = p->credentials };
 	struct gd_error           why;
 
 	if (p->program == NULL || p->since_spawn_msec < SPAWN_EVERY_MSEC)
@@ -382,6 +384,11 @@ const char *port_output_dir(const struct port *p)
 }
 
 /* NULL: no memory. */
+static bool is_given(const char *path)
+{
+	return path != NULL && path[0] != '\0';
+}
+
 static char *join(const char *dir, const char *name)
 {
 	char *at = NULL;
@@ -400,15 +407,17 @@ enum gd_err port_open(const struct port_config *config, struct port **out, struc
 	p->ctx = config->ctx;
 	p->state_dir = join(config->state_dir, "");
 	p->dir = join(config->state_dir, "/runner");
-	p->socket = config->socket != NULL && config->socket[0] != '\0'
-	                    ? join(config->socket, "")
-	                    : join(config->state_dir, "/runner/sock");
+	p->socket = is_given(config->socket) ? join(config->socket, "")
+	                                     : join(config->state_dir, "/runner/sock");
 	if (config->program != NULL)
 		p->program = join(config->program, "");
+	if (is_given(config->credentials))
+		p->credentials = join(config->credentials, "");
 	p->flush = event_new(home(p)->base, -1, 0, on_flush, p);
 	p->retry = event_new(home(p)->base, -1, 0, on_retry, p);
 	if (p->state_dir == NULL || p->dir == NULL || p->socket == NULL || p->flush == NULL ||
-	    p->retry == NULL || (config->program != NULL && p->program == NULL)) {
+	    p->retry == NULL || (config->program != NULL && p->program == NULL) ||
+	    (is_given(config->credentials) && p->credentials == NULL)) {
 		port_close(p);
 		return gd_fail(why, GD_NOMEM, "no memory for the way to the runner");
 	}
@@ -431,5 +440,6 @@ void port_close(struct port *p)
 	free(p->dir);
 	free(p->socket);
 	free(p->program);
+	free(p->credentials);
 	free(p);
 }

@@ -44,8 +44,9 @@ typedef bool port_hear_fn(void *ctx, struct loop *l, struct port_word *w);
 
 struct port_config {
 	const char   *state_dir;
-	const char   *socket;  /* NULL or "": in the state directory */
-	const char   *program; /* absolute, of gatherd-runner; NULL: somebody else starts it */
+	const char   *socket;      /* NULL or "": in the state directory */
+	const char   *program;     /* absolute, of gatherd-runner; NULL: somebody else starts it */
+	const char   *credentials; /* of the one that we start; NULL or "": none */
 	struct pool  *pool;
 	port_hear_fn *hear;
 	void         *ctx;

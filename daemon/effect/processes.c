@@ -84,6 +84,7 @@ static enum gd_err open_parts(const struct processes_config *config, struct proc
 	const struct port_config port = { .state_dir = config->state_dir,
 		                          .socket = config->runner_socket,
 		                          .program = config->runner_program,
+		                          .credentials = config->credentials,
 		                          .pool = x->pool,
 		                          .hear = hear,
 		                          .ctx = x };
@@ -112,6 +113,7 @@ enum gd_err processes_open(const struct processes_config *config, struct pool *p
 		cs->loop = pool_loop(pool, i);
 		cs->port = x->port;
 		cs->slots = x->slots;
+		cs->profiles = config->profiles;
 		cs->key_prefix = store_uuid(pool->store);
 		cs->boot = boot;
 		commands_open(cs);

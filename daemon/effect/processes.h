@@ -16,9 +16,11 @@
 struct processes;
 
 struct processes_config {
-	const char *state_dir;
-	const char *runner_socket;  /* NULL or "": in the state directory */
-	const char *runner_program; /* absolute; NULL: somebody else starts it */
+	const char          *state_dir;
+	const char          *runner_socket;  /* NULL or "": in the state directory */
+	const char          *runner_program; /* absolute; NULL: somebody else starts it */
+	const char          *credentials;    /* of the runner that we start; NULL or "": none */
+	struct profile_book *profiles;       /* borrowed */
 };
 
 /* After pool_use_store(), before recover_open(): from now on the loops know what to do with

@@ -69,7 +69,8 @@ enum run_stream { RUN_STDOUT, RUN_STDERR, RUN_STREAMS };
 	X(RUN_STAGE_USER, "user") /* may not become this user */                       \
 	X(RUN_STAGE_CWD, "cwd")                                                        \
 	X(RUN_STAGE_INTERPRETER, "interpreter") /* the file is there, its #! is not */ \
-	X(RUN_STAGE_EXEC, "exec")
+	X(RUN_STAGE_EXEC, "exec")                                                      \
+	X(RUN_STAGE_PROFILE, "profile") /* the daemon itself: its profile refuses it */
 
 enum run_stage {
 #define RUN_STAGE_ENUM(symbol, name) symbol,

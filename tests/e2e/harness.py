@@ -134,8 +134,8 @@ class Daemon:
         at_end(self._forget)
         self.start(wait=wait)
 
-    def new_token(self, name, role):
-        made = ctl("token", "new", name, "--role", role, "--token-file", self.token_file)
+    def new_token(self, name, role, *more):
+        made = ctl("token", "new", name, "--role", role, "--token-file", self.token_file, *more)
         equal(made.returncode, 0, made.stderr)
         return made.stdout.strip()
 
