@@ -26,9 +26,14 @@ int run_tell_where(const struct run *r, int exit_code, const char *what)
 {
 	(void)fprintf(stderr,
 	              "gatherctl: %s; job %" JSON_INTEGER_FORMAT
-	              " goes on: gatherctl events --follow %" JSON_INTEGER_FORMAT "\n",
-	              what, r->id, r->id);
+	              " goes on: gatherctl %s --follow %" JSON_INTEGER_FORMAT "\n",
+	              what, r->id, r->o->is_command ? "log" : "events", r->id);
 	return exit_code;
+}
+
+int run_fail(const struct run *r, enum gd_err rc, const struct gd_error *why)
+{
+	return run_tell_where(r, client_fail(r->session, rc, why), "stopped watching");
 }
 
 json_t *run_make_outcome(const struct run *r, const char *status, json_t *value)
@@ -48,6 +53,7 @@ static int exit_of_command(const json_t *error)
 	const json_t *data = json_object_get(error, "data");
 	const json_t *code = json_object_get(data, "code");
 	const json_t *signal = json_object_get(data, "signal");
+	const char   *stage = json_string_value(json_object_get(data, "stage"));
 
 	if (type != NULL && strcmp(type, "TimeoutError") == 0)
 		return CLIENT_TIMEOUT;
@@ -57,10 +63,13 @@ static int exit_of_command(const json_t *error)
 		return (int)(json_integer_value(code) & 0xff);
 	if (json_is_integer(signal))
 		return 128 + (int)(json_integer_value(signal) & 0x7f);
-	if (json_object_get(data, "stage") == NULL)
+	if (stage == NULL)
 		return -1;
-	/* It never began. */
-	return json_integer_value(json_object_get(data, "errno")) == ENOENT ? 127 : 126;
+	/* It never began: there is no such program, or anything else. */
+	return strcmp(stage, "exec") == 0 &&
+	                       json_integer_value(json_object_get(data, "errno")) == ENOENT
+	               ? 127
+	               : 126;
 }
 
 /* Whether the exit code alone says it all, as it does when a shell runs the command. */

@@ -2,6 +2,7 @@
 
 #include "client/exec_job.h"
 #include "client/render.h"
+#include "proto/frame.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #define KEY_BYTES 16
+#define ENVELOPE_BYTES 8192 /* of a request, beside spec and args */
 
 /* A key that nobody else has, so that a submit whose reply got lost can be sent again. */
 static bool make_key(char out[2 * KEY_BYTES + 1])
@@ -46,6 +48,20 @@ static json_t *make_params(const struct options *o, const struct submission *sub
 	                 number_or_text(o->retain));
 }
 
+/* Input that no message holds is refused here, where it can be named. */
+static enum gd_err check_size(const struct submission *sub, struct gd_error *why)
+{
+	size_t spec = json_dumpb(sub->source.json, NULL, 0, JSON_COMPACT);
+	size_t args = json_dumpb(sub->args, NULL, 0, JSON_COMPACT);
+
+	if (spec + args + ENVELOPE_BYTES <= FRAME_BYTES_MAX)
+		return GD_OK;
+	return gd_fail(why, GD_LIMIT,
+	               "standard input has %zu bytes as JSON, and one message at most %u; give the "
+	               "command a file",
+	               args, FRAME_BYTES_MAX);
+}
+
 /* A job of its own for the command behind "--". */
 static enum gd_err make_of_command(const struct options *o, struct submission *sub,
                                    struct gd_error *why)
@@ -57,9 +73,10 @@ static enum gd_err make_of_command(const struct options *o, struct submission *s
 		rc = source_write(&sub->source, "command", spec, why);
 	if (rc == GD_OK && options_has(o, OPTION_STDIN))
 		rc = exec_job_read_input(STDIN_FILENO, &input, why);
-	if (rc == GD_OK && input != NULL)
-		sub->args = json_pack("{s:o}", EXEC_JOB_ARGUMENT, input);
-	return rc;
+	if (rc != GD_OK || input == NULL)
+		return rc;
+	sub->args = json_pack("{s:o}", EXEC_JOB_ARGUMENT, input);
+	return check_size(sub, why);
 }
 
 int submit_read(const struct options *o, struct submission *sub)

@@ -29,6 +29,8 @@ enum run_turn { RUN_GOES_ON, RUN_CANCELS, RUN_LEAVES };
 enum run_turn run_look(struct run *r);
 /* Says why nobody watches any more and how to go on; gives `exit_code`. */
 int           run_tell_where(const struct run *r, int exit_code, const char *what);
+/* The same after a call that failed, with the words and the exit code of that. */
+int           run_fail(const struct run *r, enum gd_err rc, const struct gd_error *why);
 /* `value` is taken. */
 json_t       *run_make_outcome(const struct run *r, const char *status, json_t *value);
 

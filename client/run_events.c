@@ -107,7 +107,7 @@ static int watch(struct events *e)
 				break;
 			if (e->follow.rc == GD_REQUEST_CANCELLED)
 				return run_tell_where(e->run, CLIENT_TIMEOUT, "stopped waiting");
-			return client_fail(e->run->session, e->follow.rc, &why);
+			return run_fail(e->run, e->follow.rc, &why);
 		}
 		if (has_to_leave(e))
 			return run_tell_where(e->run, CLIENT_INTERRUPTED, "stopped watching");
@@ -145,7 +145,7 @@ int run_events(struct run *r, json_int_t seq, json_t **outcome)
 	if (rc == GD_REQUEST_CANCELLED)
 		return run_tell_where(r, CLIENT_TIMEOUT, "stopped waiting");
 	if (rc != GD_OK)
-		return client_fail(r->session, rc, &why);
+		return run_fail(r, rc, &why);
 	exit_code = watch(&e);
 	follow_close(&e.follow);
 	if (exit_code == CLIENT_DONE)

@@ -22,14 +22,14 @@ static int cancel(struct run *r)
 	json_decref(result);
 	if (rc == GD_REQUEST_CANCELLED)
 		return leave(r);
-	return rc == GD_OK ? CLIENT_DONE : client_fail(r->session, rc, &why);
+	return rc == GD_OK ? CLIENT_DONE : run_fail(r, rc, &why);
 }
 
 /* A call gave `rc`. CLIENT_DONE: it is worth another one. */
 static int go_on_after(struct run *r, enum gd_err rc, const struct gd_error *why)
 {
 	if (rc != GD_REQUEST_CANCELLED)
-		return client_fail(r->session, rc, why);
+		return run_fail(r, rc, why);
 	switch (run_look(r)) {
 	case RUN_GOES_ON:
 		return CLIENT_DONE;

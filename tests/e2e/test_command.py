@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """gatherctl run -- CMD: a command as a job, without writing JSON."""
 
+import hashlib
 import json
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import Daemon, ctl, equal, run, test, true  # noqa: E402
+from harness import GATHERCTL, PATIENCE, Daemon, ctl, equal, run, scratch, test, true  # noqa: E402
 
 
 def output(done, code=0):
@@ -52,6 +54,64 @@ def given_a_mistake_in_an_option_then_it_is_shown_in_the_job_that_was_made():
     done = daemon.ctl("submit", "--timeout", "soon", "--", "true")
     output(done, 2)
     true(done.stderr.startswith("command:1:") and '"timeout":"soon"' in done.stderr, done.stderr)
+
+
+def ended(daemon, *words, code=0, **more):
+    """The document about the end of a command."""
+    return json.loads(output(daemon.ctl("run", "--json", *words, **more), code))
+
+
+@test
+def given_a_command_then_it_runs_where_and_with_what_it_would_have_here():
+    daemon = Daemon()
+    place = scratch()
+    result = ended(daemon, "--cwd", place, "--env", "A=${b}", "--", "sh", "-c",
+                   'pwd; echo "${A} $1"; echo "${HIDDEN:-none}"', "sh", "${c} $${d}",
+                   env={"HIDDEN": "x"})["result"]
+    equal(result["stdout"], f"{place.resolve()}\n${{b}} ${{c}} $${{d}}\nnone\n")
+    job = output(daemon.ctl("submit", "--env-all", "--", "sh", "-c", "echo $HIDDEN",
+                            env={"HIDDEN": "x"})).strip()
+    output(daemon.ctl("wait", job))
+    equal(json.loads(output(daemon.ctl("result", job)))["stdout"], "x\n")
+    true("sh -c 'echo $HIDDEN'" in output(daemon.ctl("list")), "title")
+
+
+@test
+def given_standard_input_then_the_command_reads_exactly_that():
+    daemon = Daemon()
+    for text in ("", "a ${b}\n", "é" * 300000):
+        result = ended(daemon, "--stdin", "--", "sha256sum", stdin=text)["result"]
+        equal(result["stdout"].split()[0], hashlib.sha256(text.encode()).hexdigest())
+    for data in (b"\xff\x00", bytes(range(256)) * 2000):
+        done = subprocess.run([GATHERCTL, "run", "--json", "--socket", str(daemon.socket),
+                               "--stdin", "--", "sha256sum"], input=data, capture_output=True,
+                              timeout=PATIENCE, check=True)
+        equal(json.loads(done.stdout)["result"]["stdout"].split()[0],
+              hashlib.sha256(data).hexdigest())
+
+
+@test
+def given_input_that_no_message_holds_then_it_is_refused_in_words():
+    for text in ("x" * (1 << 20), "x" * ((1 << 20) + 1), "\n" * 700000, "\0" * 900000):
+        done = ctl("submit", "--stdin", "--", "cat", stdin=text, env={"GATHERD_SOCKET": "/none"})
+        output(done, 2)
+        true(done.stderr.startswith("gatherctl: standard input has "), done.stderr)
+
+
+@test
+def given_a_failure_then_retry_and_timeout_do_what_they_say():
+    daemon = Daemon()
+    tries = scratch() / "tries"
+    shell = ("sh", "-c", 'echo >> "$1"; test $(wc -l < "$1") -ge 3', "sh", tries)
+    ended(daemon, "--retry", "3", "--delay", "10ms", "--", *shell)
+    tries.unlink()
+    ended(daemon, "--retry", "2", "--", *shell, code=1)
+    error = ended(daemon, "--timeout", "50ms", "--exit-code", "--", "sleep", "60", code=124)["error"]
+    equal(error["type"], "TimeoutError")
+    ended(daemon, "--exit-code", "--", "sh", "-c", "exit 7", code=7)
+    ended(daemon, "--exit-code", "--", "sh", "-c", "kill -9 $$", code=137)
+    ended(daemon, "--exit-code", "--", "no-such-program-at-all", code=127)
+    ended(daemon, "--exit-code", "--cwd", "/no/such/place", "--", "true", code=126)
 
 
 run()

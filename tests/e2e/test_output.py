@@ -145,6 +145,7 @@ def given_bytes_that_are_no_text_then_they_come_as_they_were():
 def given_a_failed_command_then_the_words_and_with_exit_code_its_own_code():
     cases = ((exec_error(code=3, signal=None), 3), (exec_error(code=None, signal=9), 137),
              (exec_error(stage="exec", errno=2), 127), (exec_error(stage="exec", errno=13), 126),
+             (exec_error(stage="chdir", errno=2), 126),
              ({"type": "TimeoutError", "message": "after 1 s", "path": ""}, 124),
              ({"type": "InterruptedError", "message": "?", "path": ""}, 1))
     for error, code in cases:
