@@ -1,5 +1,5 @@
 #include "client/client.h"
-#include "client/output.h"
+#include "client/log_tail.h"
 
 static enum output_look look_of(const struct options *o)
 {
@@ -14,13 +14,30 @@ static json_t *make_params(const struct options *o, json_int_t id)
 	                 "follow", options_has(o, OPTION_FOLLOW) ? json_true() : NULL);
 }
 
+static enum gd_err show(struct output *out, const struct options *o, struct gd_error *why)
+{
+	bool        follows = options_has(o, OPTION_FOLLOW);
+	size_t      count = 0;
+	enum gd_err rc = GD_OK;
+
+	if (options_has(o, OPTION_TAIL)) {
+		rc = log_tail_show(out, o->tail, why);
+		if (!follows)
+			return rc;
+	}
+	while (rc == GD_OK && !out->is_over) {
+		rc = output_next(out, &count, why);
+		if (count == 0 && !follows)
+			break;
+	}
+	return rc;
+}
+
 int cmd_log(const struct options *o)
 {
-	bool            follows = options_has(o, OPTION_FOLLOW);
 	struct gd_error why = { .code = GD_OK };
 	struct output   out;
 	json_int_t      id;
-	size_t          pieces;
 	int             exit_code;
 	enum gd_err     rc;
 	struct session *s;
@@ -31,9 +48,7 @@ int cmd_log(const struct options *o)
 	if (s == NULL)
 		return exit_code;
 	output_open(&out, s, make_params(o, id), look_of(o));
-	do
-		rc = output_next(&out, &pieces, &why);
-	while (rc == GD_OK && !out.is_over && (follows || pieces > 0));
+	rc = show(&out, o, &why);
 	exit_code = rc == GD_OK ? CLIENT_DONE : client_fail(s, rc, &why);
 	output_close(&out);
 	session_close(s);

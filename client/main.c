@@ -54,8 +54,8 @@ static const struct command commands[] = {
 	  "stdout goes to stdout, stderr to stderr; a line on stderr tells where another command\n"
 	  "goes on. With --follow until the job is over. A terminal gets colours, but no other\n"
 	  "control characters.",
-	  OPTIONS_REACH | OPTION_ADDRESS | OPTION_STREAM | OPTION_FOLLOW | OPTION_PREFIX |
-	          OPTION_JSONL,
+	  OPTIONS_REACH | OPTION_ADDRESS | OPTION_STREAM | OPTION_FOLLOW | OPTION_TAIL |
+	          OPTION_PREFIX | OPTION_JSONL,
 	  1, 1, false, cmd_log },
 	{ "cancel", "ID...", "cancel jobs", NULL, OPTIONS_REACH | OPTION_REASON | OPTION_JSON, 1,
 	  100, false, cmd_cancel },

@@ -75,6 +75,8 @@ static const struct option_row rows[] = {
 	  "only the command there, e.g. /do/1" },
 	{ OPTION_STREAM, OPTION_IS_TEXT, AT(stream), 0, "stream", "NAME",
 	  "stdout or stderr; both if nothing is said" },
+	{ OPTION_TAIL, OPTION_IS_COUNT, AT(tail), 'n', "tail", "N",
+	  "only the last N lines of the command that began last, and what comes" },
 	{ OPTION_PREFIX, OPTION_IS_FLAG, 0, 0, "prefix", NULL,
 	  "begin each line with the address of its command" },
 	{ OPTION_STATUS, OPTION_IS_LIST, AT(statuses), 0, "status", "NAME",

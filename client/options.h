@@ -64,6 +64,7 @@
 #define OPTION_PREFIX (UINT64_C(1) << 43)
 #define OPTION_STREAM (UINT64_C(1) << 44)
 #define OPTION_EXEC (UINT64_C(1) << 45)
+#define OPTION_TAIL (UINT64_C(1) << 46)
 
 #define OPTIONS_REACH (OPTION_SOCKET | OPTION_CONNECT | OPTION_TOKEN_FILE | OPTION_RECONNECT)
 /* How a job is handed in, whatever it is. */
@@ -101,6 +102,7 @@ struct options {
 	const char  *delay;
 	json_int_t   retry; /* attempts */
 	json_int_t   priority;
+	json_int_t   tail;   /* lines */
 	json_t      *args;   /* object; owned */
 	json_t      *labels; /* lists of texts; owned */
 	json_t      *statuses;

@@ -136,7 +136,7 @@ static void tell_skipped(const json_t *piece, const char *stream)
 		              skipped, stream);
 }
 
-static void show_piece(struct output *out, const json_t *piece)
+void output_show(struct output *out, const json_t *piece)
 {
 	const char *stream = json_string_value(json_object_get(piece, "stream"));
 	json_t     *text = json_object_get(piece, "text");
@@ -160,21 +160,38 @@ static void show_piece(struct output *out, const json_t *piece)
 	(void)fflush(to);
 }
 
-enum gd_err output_next(struct output *out, size_t *pieces, struct gd_error *why)
+enum gd_err output_ask(struct output *out, json_t **pieces, struct gd_error *why)
 {
-	json_t       *result = NULL;
-	const json_t *piece;
-	size_t        i;
-	enum gd_err   rc = session_call(out->session, "job.log", out->params, &result, why);
+	json_t     *result = NULL;
+	enum gd_err rc = session_call(out->session, "job.log", out->params, &result, why);
 
 	if (rc != GD_OK)
 		return rc;
-	json_array_foreach (json_object_get(result, "chunks"), i, piece)
-		show_piece(out, piece);
-	*pieces = i;
-	if (json_object_set(out->params, "offset", json_object_get(result, "next")) != 0)
-		rc = gd_fail(why, GD_INTERNAL, "the daemon did not say where the log goes on");
-	out->is_over = json_is_true(json_object_get(result, "eof")) || ferror(stdout) != 0;
+	(void)json_object_del(out->params, "tail");
+	if (json_object_set(out->params, "after", json_object_get(result, "next")) != 0) {
+		json_decref(result);
+		return gd_fail(why, GD_INTERNAL, "the daemon did not say where the log goes on");
+	}
+	*pieces = json_incref(json_object_get(result, "chunks"));
+	out->is_over = json_is_true(json_object_get(result, "eof"));
 	json_decref(result);
-	return rc;
+	return GD_OK;
+}
+
+enum gd_err output_next(struct output *out, size_t *count, struct gd_error *why)
+{
+	json_t       *pieces = NULL;
+	const json_t *piece;
+	size_t        i;
+	enum gd_err   rc = output_ask(out, &pieces, why);
+
+	if (rc != GD_OK)
+		return rc;
+	json_array_foreach (pieces, i, piece)
+		output_show(out, piece);
+	*count = i;
+	json_decref(pieces);
+	if (ferror(stdout) != 0)
+		out->is_over = true;
+	return GD_OK;
 }

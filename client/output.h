@@ -33,8 +33,12 @@ struct output {
 /* `params` are those of job.log, taken in any case. */
 void output_open(struct output *out, struct session *s, json_t *params, enum output_look look);
 void output_close(struct output *out);
-/* Asks once and writes what there is; with "follow" it waits for some. `*pieces` is how many came.
- * Errors: as session_call(). */
-GD_NODISCARD enum gd_err output_next(struct output *out, size_t *pieces, struct gd_error *why);
+/* Asks once and writes what there is; with "follow" it waits for some. `*count` is how many pieces
+ * came. Errors: as session_call(). */
+GD_NODISCARD enum gd_err output_next(struct output *out, size_t *count, struct gd_error *why);
+
+/* The two halves of it. `*pieces` is a new reference to what comes next, a list. */
+GD_NODISCARD enum gd_err output_ask(struct output *out, json_t **pieces, struct gd_error *why);
+void                     output_show(struct output *out, const json_t *piece);
 
 #endif

@@ -28,8 +28,8 @@ def piece(text, stream="stdout", path="", attempt=1, **more):
 
 class Script:
     """Answers what gatherctl asks for job 7. `log` lists what the calls of job.log give, in order:
-    pieces, LOST, or an Event that is waited for before the next one counts. `offset` counts them,
-    so that whoever asks again from the same offset gets the same again."""
+    pieces, LOST, or an Event that is waited for before the next one counts. `after` counts them,
+    so that whoever asks again behind the same one gets the same again."""
 
     def __init__(self, log, status="completed", end=None):
         self.log = log
@@ -81,7 +81,7 @@ class Script:
         if method == "job.get":
             member = "result" if self.status == "completed" else "error"
             return {"id": JOB, "status": self.status, member: self.end}
-        return self._pieces(params.get("offset", 0))
+        return self._pieces(int(params.get("after", "0")))
 
     def _pieces(self, at):
         if at < len(self.log) and isinstance(self.log[at], threading.Event):
@@ -91,7 +91,7 @@ class Script:
             self.log[at] = []
             return LOST
         pieces = self.log[at] if at < len(self.log) else []
-        return {"chunks": pieces, "next": at + 1, "eof": at + 1 >= len(self.log)}
+        return {"chunks": pieces, "next": str(at + 1), "eof": at + 1 >= len(self.log)}
 
     def ctl(self, command, *words, **more):
         return ctl(command, "--socket", self.path, *words, **more)
@@ -129,7 +129,8 @@ def given_output_while_it_runs_then_it_is_shown_at_once():
 def given_a_lost_connection_then_each_byte_still_comes_once():
     script = Script([[piece("a")], LOST, [piece("b")], LOST, [piece("c\n")]])
     equal(shown(script.ctl("run", "--", "x")), ("abc\n", ""))
-    equal([p.get("offset", 0) for m, p in script.asked if m == "job.log"], [0, 1, 1, 2, 3, 3, 4])
+    equal([int(p.get("after", "0")) for m, p in script.asked if m == "job.log"],
+          [0, 1, 1, 2, 3, 3, 4])
 
 
 @test
@@ -194,7 +195,7 @@ def given_a_second_ctrl_c_then_it_leaves():
 @test
 def given_a_flood_then_ctrl_c_is_still_seen():
     script = Script([])
-    script._pieces = lambda at: {"chunks": [piece("y\n" * 1000)], "next": at + 1,
+    script._pieces = lambda at: {"chunks": [piece("y\n" * 1000)], "next": str(at + 1),
                                  "eof": script.cancelled.is_set()}
     process = ctl_start("run", "--socket", script.path, "--", "yes")
     process.stdout.readline()
@@ -246,9 +247,29 @@ def given_a_log_that_is_not_followed_then_it_ends_where_there_is_no_more_yet():
 
 
 @test
+def given_tail_then_the_last_lines_come_and_what_follows():
+    script = Script([[piece("a\nb\n")], [piece("c\n")], [], [piece("d\n")]])
+    equal(shown(script.ctl("log", JOB, "--tail", "2")), ("b\nc\n", ""))
+    equal(script.asked[0], ("job.log", {"id": JOB, "tail": 400}))
+    equal(shown(script.ctl("log", JOB, "-f", "-n", "1")), ("c\nd\n", ""))
+    equal(shown(script.ctl("log", JOB, "-n", "0", "--follow")), ("d\n", ""))
+
+
+@test
+def given_long_lines_then_tail_asks_for_more():
+    long = "x" * 1000
+    script = Script([[piece(long + "\n" + long + "\n")], []])
+    script._pieces = lambda at: {
+        "chunks": [] if at else [piece(f"{long}\n{long}\n"[-script.asked[-1][1]["tail"]:])],
+        "next": str(at + 1), "eof": False}
+    equal(shown(script.ctl("log", JOB, "-n", "1")), (long + "\n", ""))
+    equal([p["tail"] for _, p in script.asked if "tail" in p], [200, 4 << 20])
+
+
+@test
 def given_a_reader_that_leaves_then_log_ends_without_a_word():
     script = Script([])
-    script._pieces = lambda at: {"chunks": [piece("y\n" * 1000)], "next": at + 1, "eof": False}
+    script._pieces = lambda at: {"chunks": [piece("y\n" * 1000)], "next": str(at + 1), "eof": False}
     process = ctl_start("log", "--socket", script.path, "-f", JOB)
     process.stdout.readline()
     process.stdout.close()
