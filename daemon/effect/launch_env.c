@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -13,76 +14,110 @@
 #define OWN_MAX 7u /* PATH LANG GATHERD_JOB HOME USER LOGNAME SHELL */
 
 struct variables {
-	struct arena *arena;
-	const char  **env;
-	const char  **secrets;
-	uint32_t      room; /* of each */
-	uint32_t      env_count;
-	uint32_t      secret_count;
+	struct arena         *arena;
+	const struct profile *profile; /* NULL: none */
+	struct value          given;   /* VALUE_NONE: nothing */
+	const char          **env;
+	const char          **secrets;
+	uint32_t              env_count;
+	uint32_t              secret_count;
 };
 
-static bool names(const char *variable, const char *name, size_t chars)
-{
-	return strncmp(variable, name, chars) == 0 && variable[chars] == '=';
-}
-
-static void remove_name(const char **list, uint32_t *count, const char *name, size_t chars)
-{
-	for (uint32_t i = 0; i < *count; i++)
-		if (names(list[i], name, chars))
-			list[i--] = list[--*count];
-}
-
-/* In the place of all that the name had before. */
 static void put(struct variables *v, const char *name, const char *text, bool is_secret)
 {
-	size_t       chars = strlen(name), bytes = strlen(text);
-	char        *at = arena_alloc(v->arena, chars + 1 + bytes + 1);
-	const char **list = is_secret ? v->secrets : v->env;
-	uint32_t    *count = is_secret ? &v->secret_count : &v->env_count;
+	size_t chars = strlen(name), bytes = strlen(text);
+	char  *at = arena_alloc(v->arena, chars + 1 + bytes + 1);
 
 	if (at == NULL)
 		return;
 	memcpy(at, name, chars);
 	at[chars] = '=';
 	memcpy(at + chars + 1, text, bytes);
-	remove_name(v->env, &v->env_count, name, chars);
-	remove_name(v->secrets, &v->secret_count, name, chars);
-	CHECK(*count < v->room);
-	list[(*count)++] = at;
+	if (is_secret)
+		v->secrets[v->secret_count++] = at;
+	else
+		v->env[v->env_count++] = at;
+}
+
+static bool is_given(const struct variables *v, const char *name)
+{
+	return !value_is_none(v->given) &&
+	       !value_is_none(value_dict_get(v->given, name, strlen(name)));
+}
+
+static bool is_in_profile(const struct variables *v, const char *name)
+{
+	for (uint32_t i = 0; v->profile != NULL && i < v->profile->env_count; i++)
+		if (v->profile->env[i].value != NULL && strcmp(v->profile->env[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Where nobody else says anything. */
+static void put_own(struct variables *v, const char *name, const char *text)
+{
+	if (!is_given(v, name) && !is_in_profile(v, name))
+		put(v, name, text, false);
+}
+
+/* What the system says of a user; asked for anew each second. */
+struct account {
+	uid_t         uid;
+	time_t        asked; /* CLOCK_MONOTONIC; 0: never */
+	bool          is_known;
+	struct passwd entry;
+	char          room[PASSWD_BYTES_MAX];
+};
+
+static const struct account *account_of(uid_t uid)
+{
+	static _Thread_local struct account last;
+
+	struct passwd  *found = NULL;
+	struct timespec now;
+
+	CHECK(clock_gettime(CLOCK_MONOTONIC_COARSE, &now) == 0);
+	if (last.asked != now.tv_sec + 1 || last.uid != uid) {
+		last.uid = uid;
+		last.asked = now.tv_sec + 1; /* never 0 */
+		last.is_known =
+			getpwuid_r(uid, &last.entry, last.room, sizeof last.room, &found) == 0 &&
+			found != NULL;
+	}
+	return &last;
 }
 
 /* The home of the user. */
 static const char *put_user(struct variables *v, uid_t uid)
 {
-	char          room[PASSWD_BYTES_MAX];
-	struct passwd entry, *user = NULL;
+	const struct account *user = account_of(uid);
 
-	if (getpwuid_r(uid, &entry, room, sizeof room, &user) != 0 || user == NULL)
+	if (!user->is_known)
 		return NULL;
-	put(v, "HOME", user->pw_dir, false);
-	put(v, "USER", user->pw_name, false);
-	put(v, "LOGNAME", user->pw_name, false);
-	put(v, "SHELL", user->pw_shell, false);
-	return arena_copy(v->arena, user->pw_dir, strlen(user->pw_dir));
+	put_own(v, "HOME", user->entry.pw_dir);
+	put_own(v, "USER", user->entry.pw_name);
+	put_own(v, "LOGNAME", user->entry.pw_name);
+	put_own(v, "SHELL", user->entry.pw_shell);
+	return arena_copy(v->arena, user->entry.pw_dir, strlen(user->entry.pw_dir));
 }
 
-static void put_profile(struct variables *v, const struct profile *p)
+static void put_profile(struct variables *v)
 {
-	for (uint32_t i = 0; i < p->env_count; i++) {
-		const char *value = p->env[i].value;
+	for (uint32_t i = 0; v->profile != NULL && i < v->profile->env_count; i++) {
+		const char *name = v->profile->env[i].name, *value = v->profile->env[i].value;
 		bool        is_secret = value != NULL &&
 		                 strncmp(value, PROFILE_SECRET, strlen(PROFILE_SECRET)) == 0;
 
-		if (value != NULL)
-			put(v, p->env[i].name, value + (is_secret ? strlen(PROFILE_SECRET) : 0),
-			    is_secret);
+		if (value != NULL && !is_given(v, name))
+			put(v, name, value + (is_secret ? strlen(PROFILE_SECRET) : 0), is_secret);
 	}
 }
 
-static void put_given(struct variables *v, const struct vdict *given)
+static void put_given(struct variables *v)
 {
-	for (uint32_t i = 0; i < given->count; i++) {
+	const struct vdict *given = value_is_none(v->given) ? NULL : value_dict(v->given);
+
+	for (uint32_t i = 0; given != NULL && i < given->count; i++) {
 		struct value value = given->at[i].value;
 		bool         is_secret = value_is_type(value, VALUE_T_DICT);
 
@@ -94,28 +129,24 @@ static void put_given(struct variables *v, const struct vdict *given)
 
 const char *launch_env(struct launch *l, const struct profile *profile, struct value given)
 {
-	struct variables v = { .arena = &l->arena };
+	struct variables v = { .arena = &l->arena, .profile = profile, .given = given };
+	size_t           room = OWN_MAX + 1;
 	char             job[24];
 	const char      *home;
 
-	v.room = OWN_MAX + (profile != NULL ? profile->env_count : 0) +
-	         (value_is_none(given) ? 0 : value_dict(given)->count);
-	v.env = arena_alloc(&l->arena, (v.room + 1) * sizeof *v.env);
-	v.secrets = arena_alloc(&l->arena, (v.room + 1) * sizeof *v.secrets);
+	room += profile != NULL ? profile->env_count : 0;
+	room += value_is_none(given) ? 0 : value_dict(given)->count;
+	v.env = arena_alloc(&l->arena, room * sizeof *v.env);
+	v.secrets = arena_alloc(&l->arena, room * sizeof *v.secrets);
 	if (v.env == NULL || v.secrets == NULL)
 		return NULL;
 	(void)snprintf(job, sizeof job, "%" PRIu64, l->start.ref.job);
-	put(&v, "PATH", PATH_DEFAULT, false);
-	put(&v, "LANG", "C.UTF-8", false);
-	put(&v, "GATHERD_JOB", job, false);
+	put_own(&v, "PATH", PATH_DEFAULT);
+	put_own(&v, "LANG", "C.UTF-8");
+	put_own(&v, "GATHERD_JOB", job);
 	home = put_user(&v, l->start.uid == RUN_ID_NONE ? geteuid() : l->start.uid);
-	if (profile != NULL)
-		put_profile(&v, profile);
-	if (!value_is_none(given))
-		put_given(&v, value_dict(given));
-	/* What was overwritten at the end of a list must not be read as a part of it. */
-	v.env[v.env_count] = NULL;
-	v.secrets[v.secret_count] = NULL;
+	put_profile(&v);
+	put_given(&v);
 	l->start.env = v.env;
 	l->start.secrets = v.secrets;
 	return home;
