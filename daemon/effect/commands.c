@@ -1,6 +1,7 @@
 #include "daemon/effect/commands_inside.h"
 
 #include "daemon/effect/outcome.h"
+#include "daemon/log.h"
 #include "daemon/run/inputs.h"
 #include "proto/base/check.h"
 
@@ -81,12 +82,25 @@ static void run_for_command(struct commands *cs, const struct errand *e)
 	}
 }
 
+/* It outlives the runner's knowledge of the command. */
+static void keep_output(struct commands *cs, const struct run_ref *ref)
+{
+	const struct output_ref of = { .job = ref->job,
+		                       .ticket = ref->exec,
+		                       .attempt = ref->attempt };
+	struct gd_error         why;
+
+	if (store_keep_output(cs->loop->pool->store, &of, loop_now(cs->loop), &why) != GD_OK)
+		log_warn("exec.output_lost", "%s", why.text);
+}
+
 static void run_errand(const struct errand *e)
 {
 	struct commands *cs = e->cs;
 
 	switch (e->kind) {
 	case ERRAND_ACK:
+		keep_output(cs, &e->ref);
 		port_ack(cs->port, cs->loop, &e->ref);
 		return;
 	case ERRAND_TAKEN:
@@ -195,6 +209,22 @@ void commands_go(struct commands *cs, struct command *c)
 		start(cs, c);
 }
 
+/* In the group of its BEGIN. */
+static void note_begin(struct commands *cs, const struct command *c)
+{
+	struct store_group *g = loop_group(cs->loop);
+	struct record      *r = g == NULL ? NULL : store_group_add(g, RECORD_COMMAND, c->job);
+
+	if (r == NULL)
+		commands_out_of_memory();
+	r->u.command.begun = c->begun;
+	r->u.command.ticket = c->ticket;
+	r->u.command.attempt = c->attempt;
+	r->u.command.path.bytes = c->path_bytes;
+	if ((r->u.command.path.at = arena_copy(&g->arena, c->path, c->path_bytes)) == NULL)
+		commands_out_of_memory();
+}
+
 void commands_begin(struct commands *cs, uint64_t job, uint32_t ticket, gd_nsec time)
 {
 	struct command *c = command_find(&cs->table, job, ticket);
@@ -203,6 +233,7 @@ void commands_begin(struct commands *cs, uint64_t job, uint32_t ticket, gd_nsec 
 		return; /* recalled meanwhile, and its claim with it */
 	loop_reach(cs->loop, time);
 	commands_feed(cs, c, ENGINE_BEGIN, loop_now(cs->loop), cs->boot, VALUE_NULL);
+	note_begin(cs, c);
 	(void)commands_send(cs, command_ref(c), ERRAND_BEGIN);
 	commands_tell_watchers(cs, job);
 }

@@ -73,6 +73,8 @@ void method_job_explain(struct request *r, struct rpc_params *p);
 void method_job_resume(struct request *r, struct rpc_params *p);
 /* methods_result.c */
 void method_job_result(struct request *r, struct rpc_params *p);
+/* methods_log.c */
+void method_job_log(struct request *r, struct rpc_params *p);
 /* methods_semaphore.c */
 void method_semaphore_put(struct request *r, struct rpc_params *p);
 void method_semaphore_list(struct request *r, struct rpc_params *p);

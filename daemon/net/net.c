@@ -204,6 +204,7 @@ static void close_desk(struct desk *d)
 
 void net_close(struct net *n)
 {
+	n->is_closing = true;
 	for (uint32_t i = 0; i < n->pool->count; i++)
 		close_desk(&n->at[i]);
 	free(n);

@@ -60,6 +60,7 @@ struct net {
 	struct processes    *processes;
 	struct desk          at[POOL_LOOPS_MAX];
 	_Atomic uint32_t     connections;
+	bool                 is_closing; /* no loop runs any more */
 };
 
 /* Hooks the desks into their loops. Errors: GD_NOMEM. */

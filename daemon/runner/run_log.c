@@ -196,3 +196,9 @@ enum gd_err run_log_read(struct run_log *log, void *room, size_t room_bytes, str
 	out->skipped = 0;
 	return failed == 0 ? GD_OK : gd_fail_sys(why, failed, "cannot read %s", log->file[0].path);
 }
+
+void run_log_unread(struct run_log *log, const struct run_chunk *chunk)
+{
+	log->next = chunk->offset - chunk->skipped;
+	log->file[chunk->stream].done -= (uint32_t)chunk->bytes;
+}

@@ -62,5 +62,7 @@ void run_log_close(struct run_log *log);
 /* The next bytes into `room`: of one stream, at most `room_bytes`. Errors: GD_SYS. */
 GD_NODISCARD enum gd_err run_log_read(struct run_log *log, void *room, size_t room_bytes,
                                       struct run_chunk *out, struct gd_error *why);
+/* Puts back what was read last: it is read again. */
+void                     run_log_unread(struct run_log *log, const struct run_chunk *chunk);
 
 #endif

@@ -124,9 +124,10 @@ enum gd_err command_rows_read(struct store *s, struct store_read *r, struct gd_e
 	if (rc != GD_OK)
 		return rc;
 	r->next_command = r->after_command;
-	b = db_bind(&s->db, SQL_COMMANDS_GET);
+	b = db_bind(&s->db, r->is_newest_first ? SQL_COMMANDS_BACK : SQL_COMMANDS_GET);
 	bind_u64(&b, r->job);
-	bind_i64(&b, r->after_command.begun);
+	bind_i64(&b, r->is_newest_first && r->after_command.attempt == 0 ? INT64_MAX
+	                                                                 : r->after_command.begun);
 	bind_i64(&b, r->after_command.ticket);
 	bind_i64(&b, r->after_command.attempt);
 	while ((rc = db_step(&s->db, &b, &has_row, why)) == GD_OK && has_row) {

@@ -67,6 +67,9 @@
 	X(SQL_COMMANDS_GET, "SELECT begun, ticket, attempt, path FROM commands WHERE job = ?1"     \
 	                    " AND (begun, ticket, attempt) > (?2, ?3, ?4)"                         \
 	                    " ORDER BY begun, ticket, attempt")                                    \
+	X(SQL_COMMANDS_BACK, "SELECT begun, ticket, attempt, path FROM commands WHERE job = ?1"    \
+	                     " AND (begun, ticket, attempt) < (?2, ?3, ?4)"                        \
+	                     " ORDER BY begun DESC, ticket DESC, attempt DESC")                    \
 	X(SQL_COMMANDS_DROP, "DELETE FROM commands WHERE job = ?1 RETURNING ticket, attempt")      \
 	X(SQL_COMMANDS_DROP_SOME, "DELETE FROM commands WHERE job = ?1"                            \
 	                          " AND (begun, ticket, attempt) IN"                               \

@@ -271,7 +271,7 @@ struct store_read {
 	struct store_command after_command; /* COMMANDS: the ones behind this one; all zero: all */
 	unsigned             status_mask;   /* JOBS: bits 1u << enum job_status; 0: all */
 	gd_nsec              since;         /* JOBS: submitted at or after */
-	bool                 is_newest_first; /* JOBS */
+	bool                 is_newest_first; /* JOBS, COMMANDS */
 	uint64_t             kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
 	uint64_t
 			after; /* EVENTS: seq; BACKUP: offset; JOBS, LIVE: id of the last row of the page before, 0: from the start */

@@ -77,6 +77,29 @@ static void given_commands_when_paged_then_they_come_in_the_order_in_which_they_
 	store_read_free(second);
 }
 
+static void given_commands_when_paged_from_the_last_on_then_the_order_is_the_other_way(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	struct store_read  *first, *second;
+
+	(void)fixture_add_whole_job(g, 1, JOB_RUNNING);
+	for (uint32_t i = 1; i <= 3; i++)
+		(void)add_command(g, 1, 10, i, "/a");
+	fixture_open_bounded(f, &an_hour);
+	(void)fixture_commit_here(f, g);
+
+	first = ask_after(1, NULL, 2);
+	first->is_newest_first = true;
+	expect_page(f, first, "3 /a, 2 /a and more");
+	second = ask_after(1, first, 2);
+	second->is_newest_first = true;
+	expect_page(f, second, "1 /a");
+
+	store_read_free(first);
+	store_read_free(second);
+}
+
 static void given_a_path_when_asked_for_then_only_its_attempts_come(void **state)
 {
 	struct fixture     *f = *state;
@@ -230,6 +253,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		COMMAND_TEST(
 			given_commands_when_paged_then_they_come_in_the_order_in_which_they_began),
+		COMMAND_TEST(
+			given_commands_when_paged_from_the_last_on_then_the_order_is_the_other_way),
 		COMMAND_TEST(given_a_path_when_asked_for_then_only_its_attempts_come),
 		COMMAND_TEST(
 			given_more_rows_than_one_look_takes_when_filtered_then_the_page_says_where_to_go_on),
