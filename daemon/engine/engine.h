@@ -218,7 +218,8 @@ GD_NODISCARD enum gd_err engine_each_wait(const struct engine *e, uint64_t job, 
                                           void *ctx);
 
 /* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
- * creation order, at most `limit` rows; `until` is on the wall. False when the job is not here. */
+ * creation order, at most `limit` rows and no more than the cap of `b` takes; `until` is on the wall.
+ * False when the job is not here. */
 bool engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b);
 
 /* Drops what the outputs hold and empties them; engine_outs_close also frees the memory. */

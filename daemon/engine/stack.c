@@ -204,20 +204,8 @@ static bool has_waiting_for(enum engine_wait_kind kind)
 	       kind != ENGINE_WAIT_LIMIT && kind != ENGINE_WAIT_SIBLINGS;
 }
 
-struct listing {
-	struct buf *b;
-	uint32_t    left;
-	bool        is_begun;
-};
-
-static bool write_task(void *ctx, const struct engine_wait *w)
+static void write_task(struct buf *b, const struct engine_wait *w)
 {
-	struct listing *l = ctx;
-	struct buf     *b = l->b;
-
-	if (l->is_begun)
-		buf_add_byte(b, ',');
-	l->is_begun = true;
 	buf_add_text(b, "{\"address\":");
 	buf_add_json_string(b, w->address.at == NULL ? "" : w->address.at, w->address.bytes);
 	if (w->op != NULL) {
@@ -236,6 +224,30 @@ static bool write_task(void *ctx, const struct engine_wait *w)
 		value_write_json(b, w->label);
 	}
 	buf_add_byte(b, '}');
+}
+
+struct listing {
+	struct buf *b;
+	struct buf  row;
+	uint32_t    left;
+	bool        is_begun;
+};
+
+/* Whole rows only: what would go over the cap of the buffer ends the list. */
+static bool list_task(void *ctx, const struct engine_wait *w)
+{
+	struct listing *l = ctx;
+
+	buf_clear(&l->row);
+	write_task(&l->row, w);
+	if (l->row.failed != GD_OK)
+		l->b->failed = l->row.failed;
+	if (l->b->cap != 0 && l->b->bytes + l->row.bytes + 2 > l->b->cap)
+		return false;
+	if (l->is_begun)
+		buf_add_byte(l->b, ',');
+	l->is_begun = true;
+	buf_add(l->b, l->row.at, l->row.bytes);
 	return --l->left > 0;
 }
 
@@ -246,8 +258,9 @@ bool engine_write_stack(const struct engine *e, uint64_t id, uint32_t limit, str
 	if (job_find(e, id) == NULL)
 		return false;
 	buf_add_byte(b, '[');
-	if (engine_each_wait(e, id, write_task, &l) != GD_OK)
+	if (engine_each_wait(e, id, list_task, &l) != GD_OK)
 		b->failed = GD_NOMEM;
 	buf_add_byte(b, ']');
+	buf_close(&l.row);
 	return true;
 }
