@@ -18,8 +18,22 @@ void output_open(struct output *out, struct session *s, json_t *params, enum out
 		                             is_bare || !isatty(STDERR_FILENO) } };
 }
 
+/* A command that prints faster than anybody reads leaves many gaps. */
+static void tell_skipped(const struct output *out)
+{
+	static const char *const names[] = { "stdout", "stderr" };
+
+	for (int i = 0; i < 2; i++)
+		if (out->skipped[i] > 0)
+			(void)fprintf(stderr,
+			              "gatherctl: %" JSON_INTEGER_FORMAT
+			              " bytes of %s are no longer kept\n",
+			              out->skipped[i], names[i]);
+}
+
 void output_close(struct output *out)
 {
+	tell_skipped(out);
 	json_decref(out->params);
 	json_decref(out->path);
 	out->params = out->path = NULL;
@@ -125,15 +139,19 @@ static void go_on_with(struct output *out, const json_t *piece)
 	(void)fputs(" <==\n", stderr);
 }
 
-static void tell_skipped(const json_t *piece, const char *stream)
+/* The first gap is told where it is, later ones as a sum. */
+static void note_skipped(struct output *out, const json_t *piece, bool is_stderr)
 {
 	json_int_t skipped = json_integer_value(json_object_get(piece, "skipped"));
 
-	if (skipped > 0)
-		(void)fprintf(stderr,
-		              "gatherctl: %" JSON_INTEGER_FORMAT
-		              " bytes of %s are no longer kept\n",
-		              skipped, stream);
+	if (skipped <= 0)
+		return;
+	out->skipped[is_stderr] += skipped;
+	if (out->has_told)
+		return;
+	out->has_told = true;
+	tell_skipped(out);
+	out->skipped[is_stderr] = 0;
 }
 
 void output_show(struct output *out, const json_t *piece)
@@ -150,7 +168,7 @@ void output_show(struct output *out, const json_t *piece)
 		return;
 	}
 	go_on_with(out, piece);
-	tell_skipped(piece, is_stderr ? "stderr" : "stdout");
+	note_skipped(out, piece, is_stderr);
 	if (json_is_string(text))
 		write_piece(out, to, json_string_value(text), json_string_length(text));
 	else if (json_is_string(coded) &&

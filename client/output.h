@@ -25,6 +25,8 @@ struct output {
 	json_t          *params;     /* of the next job.log; owned */
 	json_t          *path;       /* of the command that came last; owned, NULL: none yet */
 	json_int_t       attempt;    /* of it */
+	json_int_t       skipped[2]; /* bytes of stdout and stderr, told at the end */
+	bool             has_told;   /* where the first gap was */
 	FILE            *unended;    /* has got the begin of a line; NULL: neither has */
 	bool             is_safe[2]; /* stdout, stderr: no terminal, or one that may get it all */
 	bool             is_over;    /* nothing more will come, or nobody takes it */
@@ -32,7 +34,7 @@ struct output {
 
 /* `params` are those of job.log, taken in any case. */
 void output_open(struct output *out, struct session *s, json_t *params, enum output_look look);
-void output_close(struct output *out);
+void output_close(struct output *out); /* tells what was dropped meanwhile */
 /* Asks once and writes what there is; with "follow" it waits for some. `*count` is how many pieces
  * came. Errors: as session_call(). */
 GD_NODISCARD enum gd_err output_next(struct output *out, size_t *count, struct gd_error *why);

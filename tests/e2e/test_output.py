@@ -231,6 +231,16 @@ def given_output_that_was_dropped_then_log_says_how_much():
 
 
 @test
+def given_many_gaps_then_the_first_is_told_and_the_sum_of_the_others():
+    script = Script([[piece("a\n", skipped=10)], [piece("b\n", skipped=20)],
+                     [piece("c\n", skipped=30), piece("d\n", "stderr", skipped=5)]])
+    equal(shown(script.ctl("run", "--", "x")),
+          ("a\nb\nc\n", "gatherctl: 10 bytes of stdout are no longer kept\nd\n"
+                        "gatherctl: 50 bytes of stdout are no longer kept\n"
+                        "gatherctl: 5 bytes of stderr are no longer kept\n"))
+
+
+@test
 def given_a_script_then_jsonl_has_a_line_for_each_piece():
     pieces = [piece("a\n"), piece("b\n", "stderr")]
     script = Script([pieces])
