@@ -55,7 +55,8 @@ struct command *command_add(struct command_table *t, uint64_t job, uint32_t tick
 	c->job = job;
 	c->ticket = ticket;
 	c->path_bytes = path_bytes;
-	memcpy(c->path, path, path_bytes);
+	if (path_bytes > 0) /* the address of the root is empty */
+		memcpy(c->path, path, path_bytes);
 	insert(t, c);
 	t->count++;
 	return c;
