@@ -233,6 +233,10 @@ void commands_begin(struct commands *cs, uint64_t job, uint32_t ticket, gd_nsec 
 		return; /* recalled meanwhile, and its claim with it */
 	loop_reach(cs->loop, time);
 	commands_feed(cs, c, ENGINE_BEGIN, loop_now(cs->loop), cs->boot, VALUE_NULL);
+	/* A deadline that had passed came first, and may have recalled it. */
+	c = command_find(&cs->table, job, ticket);
+	if (c == NULL || c->state != COMMAND_BEGUN)
+		return;
 	note_begin(cs, c);
 	(void)commands_send(cs, command_ref(c), ERRAND_BEGIN);
 	commands_tell_watchers(cs, job);
