@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,7 @@ class Sizes:
 class Table:
     """Rows in the order in which they were measured; prints them, ratios last."""
 
-    COLUMNS = ["gatherd", "asyncio", "redis", "bare C"]
+    COLUMNS = ["gatherd", "asyncio", "redis", "make -j2", "xargs -P2", "tsp -S2", "bare C"]
 
     def __init__(self):
         self.rows = {}
@@ -88,12 +89,14 @@ class Table:
 
     def print(self):
         width = max(len(what) for what in self.rows)
-        heads = self.COLUMNS + ["x " + who for who in self.COLUMNS[1:]] + ["at most"]
+        there = [who for who in self.COLUMNS
+                 if any(who in values for _, values in self.rows.values())]
+        heads = there + ["x " + who for who in there[1:]] + ["at most"]
         print(" " * width + "".join(f"{head:>12}" for head in heads))
         for what, (more_is_better, values) in self.rows.items():
             ours = values["gatherd"]
-            cells = [self._number(values.get(who)) for who in self.COLUMNS]
-            for who in self.COLUMNS[1:]:
+            cells = [self._number(values.get(who)) for who in there]
+            for who in there[1:]:
                 theirs = values.get(who)
                 if theirs is None:
                     cells.append("")
@@ -110,6 +113,20 @@ class Table:
         if value is None:
             return ""
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spooled(home, count):
+    """Commands a second through task-spooler, handed in one after the other."""
+    env = harness.clean_env({"TS_SOCKET": f"{home}/ts", "TMPDIR": str(home), "TS_MAXFINISHED": "10"})
+    tsp = shutil.which("tsp")
+    subprocess.run([tsp, "-S", "2"], env=env, check=True)
+    began = time.monotonic()
+    for _ in range(count):
+        last = subprocess.run([tsp, "/bin/true"], env=env, check=True, capture_output=True)
+    subprocess.run([tsp, "-w", last.stdout.strip()], env=env, check=False)
+    rate = count / (time.monotonic() - began)
+    subprocess.run([tsp, "-K"], env=env, check=False)
+    return rate
 
 
 class Bench:
@@ -282,6 +299,41 @@ class Bench:
         finally:
             shutil.rmtree(home, ignore_errors=True)
 
+    def exec(self):
+        """Jobs of one command, handed in, run, output captured, result stored and answered."""
+        count = self.sizes.commands
+        request = RUN.replace('{"value":1000000}', '{"exec":["/bin/true"]}')
+        for permits in (2, 4):
+            what = f"jobs of one /bin/true a second, {permits} in flight"
+            with self.daemon() as daemon, daemon.wire() as wire:
+                wire.call("pool.put", name="default", permits=permits)
+                seconds, _ = map(float, output([PROGRAMS / "load", daemon.socket, 16, 4, count,
+                                                '"error":', request]).split())
+                self.table.put(what, "gatherd", count / seconds, True)
+                os.kill(int((daemon.state / "runner" / "lock").read_text()), signal.SIGTERM)
+            for who, rate in self.other_commands(count).items():
+                self.table.put(what, who, rate, True)
+
+    @staticmethod
+    def other_commands(count):
+        """The same commands without a word kept of them, but for task-spooler, which has a file each."""
+        rates = {"bare C": float(output([PROGRAMS / "bare_spawn", 2, count]))}
+        lines = "x\n" * count
+        began = time.monotonic()
+        subprocess.run(["xargs", "-P2", "-n1", "/bin/true"], input=lines, text=True, check=True)
+        rates["xargs -P2"] = count / (time.monotonic() - began)
+        with tempfile.TemporaryDirectory() as home:
+            makefile = pathlib.Path(home) / "Makefile"
+            names = " ".join(f"t{n}" for n in range(count))
+            makefile.write_text(f"all: {names}\n{names}:\n\t@/bin/true\n")
+            began = time.monotonic()
+            subprocess.run(["make", "-s", "-j2", "-f", makefile], check=True,
+                           env=harness.clean_env({"MAKEFLAGS": ""}))
+            rates["make -j2"] = count / (time.monotonic() - began)
+            if shutil.which("tsp"):
+                rates["tsp -S2"] = spooled(home, min(count, 1000))
+        return rates
+
     def simulator(self):
         command = [SIM_JOBS, "speed", 1, self.sizes.simulated]
         self.table.put("random jobs: simulated seconds, a CPU second", "gatherd",
@@ -314,13 +366,13 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
     parser.add_argument("--only", metavar="PART", help="sleeps, tasks, children, durable, submit,"
-                        " restart, burst, subscriber, commands or simulator")
+                        " restart, burst, subscriber, commands, exec or simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
     scale = Scale(bench)
     parts = {part.__name__: part for part in (
         bench.sleeps, bench.tasks, bench.children, bench.durable, scale.submit, scale.restart,
-        scale.burst, scale.subscriber, bench.commands, bench.simulator)}
+        scale.burst, scale.subscriber, bench.commands, bench.exec, bench.simulator)}
     if options.only is not None and options.only not in parts:
         parser.error(f"there is no {options.only}; --only is one of {', '.join(parts)}")
     for name in [options.only] if options.only else parts:
