@@ -89,6 +89,9 @@ def given_jobs_that_are_not_replayed_yet_then_reads_are_answered():
         equal(wire.call("job.wait", ids=[jobs[0], done["id"]], return_when="FIRST_COMPLETED"),
               {"done": [{"id": done["id"], "status": "completed"}],
                "pending": [{"id": jobs[0], "status": "running"}]})
+        told = wire.call("job.explain", id=jobs[-1])
+        true(told["why"][0].startswith(f"the daemon is recovering: {MANY} jobs") and
+             "this one among them" in told["why"][0] and told["waits"] == [], told)
         refused("Conflict", wire.call, "job.delete", id=jobs[0])
         refused("NotFound", wire.call, "job.get", id=max(jobs) + 1000)
         held.go_on()
@@ -110,7 +113,9 @@ def given_jobs_that_are_not_replayed_yet_then_what_needs_them_waits_and_holds():
         gone = wire.request("job.stack", id=jobs[0])
         put = wire.request("semaphore.put", name="db", permits=3)
         listed = wire.request("semaphore.list")
-        expect_unanswered(wire, cancel, labelled, stack, gone, put, listed)
+        resumed = wire.request("job.resume", id=jobs[-1], what="fail")
+        pools = wire.request("pool.list")
+        expect_unanswered(wire, cancel, labelled, stack, gone, put, listed, resumed, pools)
         equal(status(wire, jobs[0]), "running")
         held.go_on()
         equal(wire.reply(cancel)["result"]["jobs"],
@@ -121,6 +126,8 @@ def given_jobs_that_are_not_replayed_yet_then_what_needs_them_waits_and_holds():
         equal(wire.reply(gone)["result"]["stack"], [])
         equal(wire.reply(put)["result"]["permits"], 3)
         wire.reply(listed)
+        equal(wire.reply(resumed)["error"]["data"], {"type": "Conflict", "why": "not held"})
+        equal(wire.reply(pools)["result"]["pools"], [])
         until(lambda: recovering(wire) == 0, "the recovery")
     held.daemon.kill()
     held.daemon.start()
