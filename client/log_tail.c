@@ -117,7 +117,7 @@ static enum gd_err look(struct output *out, json_int_t bytes, json_t **all, stru
 {
 	json_decref(*all);
 	*all = json_array();
-	(void)json_object_del(out->params, "after");
+	(void)json_object_del(out->params, "offset");
 	if (json_object_set_new(out->params, "tail", json_integer(bytes)) != 0)
 		return gd_fail(why, GD_NOMEM, "out of memory");
 	return collect(out, *all, why);

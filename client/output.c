@@ -186,7 +186,7 @@ enum gd_err output_ask(struct output *out, json_t **pieces, struct gd_error *why
 	if (rc != GD_OK)
 		return rc;
 	(void)json_object_del(out->params, "tail");
-	if (json_object_set(out->params, "after", json_object_get(result, "next")) != 0) {
+	if (json_object_set(out->params, "offset", json_object_get(result, "next")) != 0) {
 		json_decref(result);
 		return gd_fail(why, GD_INTERNAL, "the daemon did not say where the log goes on");
 	}

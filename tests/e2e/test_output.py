@@ -28,8 +28,8 @@ def piece(text, stream="stdout", path="", attempt=1, **more):
 
 class Script:
     """Answers what gatherctl asks for job 7. `log` lists what the calls of job.log give, in order:
-    pieces, LOST, or an Event that is waited for before the next one counts. `after` counts them,
-    so that whoever asks again behind the same one gets the same again."""
+    pieces, LOST, or an Event that is waited for before the next one counts. `offset` counts them,
+    so that whoever asks again from the same one gets the same again."""
 
     def __init__(self, log, status="completed", end=None):
         self.log = log
@@ -81,7 +81,7 @@ class Script:
         if method == "job.get":
             member = "result" if self.status == "completed" else "error"
             return {"id": JOB, "status": self.status, member: self.end}
-        return self._pieces(int(params.get("after", "0")))
+        return self._pieces(int(params.get("offset", "0")))
 
     def _pieces(self, at):
         if at < len(self.log) and isinstance(self.log[at], threading.Event):
@@ -129,7 +129,7 @@ def given_output_while_it_runs_then_it_is_shown_at_once():
 def given_a_lost_connection_then_each_byte_still_comes_once():
     script = Script([[piece("a")], LOST, [piece("b")], LOST, [piece("c\n")]])
     equal(shown(script.ctl("run", "--", "x")), ("abc\n", ""))
-    equal([int(p.get("after", "0")) for m, p in script.asked if m == "job.log"],
+    equal([int(p.get("offset", "0")) for m, p in script.asked if m == "job.log"],
           [0, 1, 1, 2, 3, 3, 4])
 
 
