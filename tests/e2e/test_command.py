@@ -3,11 +3,15 @@
 
 import hashlib
 import json
+import os
+import pathlib
+import signal
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import GATHERCTL, PATIENCE, Daemon, ctl, equal, run, scratch, test, true  # noqa: E402
+from harness import (GATHERCTL, PATIENCE, Daemon, ctl, ctl_start, equal, run, scratch, test,  # noqa: E402
+                     true)
 
 
 def output(done, code=0):
@@ -112,6 +116,74 @@ def given_a_failure_then_retry_and_timeout_do_what_they_say():
     ended(daemon, "--exit-code", "--", "sh", "-c", "kill -9 $$", code=137)
     ended(daemon, "--exit-code", "--", "no-such-program-at-all", code=127)
     ended(daemon, "--exit-code", "--cwd", "/no/such/place", "--", "true", code=126)
+
+
+@test
+def given_run_then_both_streams_are_shown_as_they_come_and_nothing_else():
+    daemon = Daemon()
+    gate = scratch() / "gate"
+    os.mkfifo(gate)
+    process = ctl_start("run", "--socket", daemon.socket, "--", "sh", "-c",
+                        'echo one; echo two >&2; read line < "$1"; echo "$line"', "sh", gate)
+    equal(process.stdout.readline(), "one\n")
+    equal(process.stderr.readline(), "two\n")
+    gate.write_text("three\n")
+    equal((process.stdout.read(), process.stderr.read()), ("three\n", ""))
+    equal(process.wait(PATIENCE), 0, "exit code")
+
+
+@test
+def given_ctrl_c_then_the_command_is_stopped_and_its_last_words_are_shown():
+    daemon = Daemon()
+    process = ctl_start("run", "--socket", daemon.socket, "--", "sh", "-c",
+                        "trap 'echo bye; exit 0' TERM; echo $$; sleep 60 & wait")
+    pid = int(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    equal(process.stdout.read(), "bye\n")
+    equal(process.wait(PATIENCE), 4, "exit code")
+    true(not pathlib.Path(f"/proc/{pid}").exists(), "the command is gone")
+
+
+@test
+def given_a_daemon_that_is_killed_then_run_shows_each_byte_once_and_the_true_end():
+    daemon = Daemon()
+    gate = scratch() / "gate"
+    os.mkfifo(gate)
+    process = ctl_start("run", "--exit-code", "--socket", daemon.socket, "--", "sh", "-c",
+                        'seq 1000; read line < "$1"; seq 1001 2000; exit 9', "sh", gate)
+    for number in range(1, 1001):
+        equal(process.stdout.readline(), f"{number}\n")
+    daemon.kill()
+    gate.write_text("go on\n")
+    daemon.start()
+    equal(process.stdout.read(), "".join(f"{n}\n" for n in range(1001, 2001)))
+    equal((process.wait(PATIENCE), process.stderr.read()), (9, ""))
+
+
+@test
+def given_a_command_that_is_over_then_log_has_what_it_printed():
+    daemon = Daemon()
+    job = output(daemon.ctl("submit", "--", "sh", "-c", "seq 1000; echo e >&2")).strip()
+    output(daemon.ctl("wait", job))
+    done = daemon.ctl("log", job)
+    equal((output(done), done.stderr), ("".join(f"{n}\n" for n in range(1, 1001)), "e\n"))
+    equal(output(daemon.ctl("log", "--tail", "2", "--stream", "stdout", job)), "999\n1000\n")
+    equal(output(daemon.ctl("log", "--follow", "--stream", "stderr", job)), "")
+    output(daemon.ctl("log", int(job) + 1000), 1)
+
+
+@test
+def given_log_follow_then_it_goes_on_until_the_job_is_over():
+    daemon = Daemon()
+    gate = scratch() / "gate"
+    os.mkfifo(gate)
+    job = output(daemon.ctl("submit", json.dumps([
+        {"exec": ["sh", "-c", f"echo first; read line < {gate}"]}, {"exec": ["echo", "second"]}]
+    ))).strip()
+    process = ctl_start("log", "-f", "--prefix", "--socket", daemon.socket, job)
+    equal(process.stdout.readline(), "/0 | first\n")
+    gate.write_text("x\n")
+    equal((process.stdout.read(), process.wait(PATIENCE)), ("/1 | second\n", 0))
 
 
 run()
