@@ -14,6 +14,9 @@ int cmd_resume(const struct options *o)
 		json_pack("{s:I, s:s*, s:s}", "id", id, "path", o->path, "what", what), &result);
 	if (exit_code == CLIENT_DONE && options_has(o, OPTION_JSON))
 		client_print_line(result);
+	else if (exit_code == CLIENT_DONE)
+		printf("%" JSON_INTEGER_FORMAT "  resumed %" JSON_INTEGER_FORMAT "\n", id,
+		       json_integer_value(json_object_get(result, "resumed")));
 	json_decref(result);
 	return exit_code;
 }

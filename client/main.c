@@ -72,7 +72,8 @@ static const struct command commands[] = {
 	  "such command of the job.",
 	  OPTIONS_REACH | OPTION_ADDRESS | OPTION_FAIL | OPTION_JSON, 1, 1, false, cmd_resume },
 	{ "pool", "[set NAME PERMITS]", "list pools of processes, or say how many one may run",
-	  "0 pauses it: what runs goes on. Without a word a pool may run as many as there are cores.",
+	  "0 pauses it: what runs goes on. \"usual\" is what every pool has that nobody has put: the\n"
+	  "number of processors.",
 	  OPTIONS_REACH | OPTION_JSON | OPTION_JSONL, 0, 3, false, cmd_pool },
 	{ "semaphore", "[set NAME PERMITS]", "list semaphores, or set the permits of one",
 	  "0 permits pause it. 1 is what every semaphore has that nobody has put.",
