@@ -208,6 +208,21 @@ class Daemon:
     def wait(self):
         return self.process.wait(PATIENCE)
 
+    def runner(self):
+        """The pid of its gatherd-runner, which outlives it; None where it has none."""
+        try:
+            pid = int((self.state / "runner" / "lock").read_text())
+            is_it = b"gatherd-runner" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            return pid if is_it else None
+        except (OSError, ValueError):
+            return None
+
+    def _end_runner(self):
+        pid = self.runner()
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            until(lambda: self.runner() is None, "the end of the runner")
+
     def _forget(self):
         """Every test ends with an orderly stop, so that a leak or a hang shows in all of them."""
         try:
@@ -218,6 +233,7 @@ class Daemon:
             raise AssertionError(f"SIGTERM did not end it; log: {self.log()}") from error
         finally:
             Daemon.alive.remove(self)
+            self._end_runner()
 
 
 class Refused(Exception):

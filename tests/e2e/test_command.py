@@ -11,7 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 from harness import (GATHERCTL, PATIENCE, Daemon, ctl, ctl_start, equal, run, scratch, test,  # noqa: E402
-                     true)
+                     true, until)
 
 
 def output(done, code=0):
@@ -184,6 +184,57 @@ def given_log_follow_then_it_goes_on_until_the_job_is_over():
     equal(process.stdout.readline(), "/0 | first\n")
     gate.write_text("x\n")
     equal((process.stdout.read(), process.wait(PATIENCE)), ("/1 | second\n", 0))
+
+
+@test
+def given_a_pool_then_it_can_be_set_and_explain_says_who_waits_for_whom():
+    daemon = Daemon()
+    rows = [line.split() for line in output(daemon.ctl("pool", "set", "one", 1)).splitlines()]
+    equal(rows[1:], [["one", "1", "0", "0"]])
+    first = output(daemon.ctl("submit", "--pool", "one", "--", "sleep", "60")).strip()
+    until(lambda: "process" in output(daemon.ctl("explain", first)), "the first one runs")
+    second = output(daemon.ctl("submit", "--pool", "one", "--priority", "3", "--", "sleep",
+                               "60")).strip()
+    reason = until(lambda: output(daemon.ctl("explain", second)), "a reason")
+    true('"one"' in reason and f"job {first}" in reason, reason)
+    why = json.loads(output(daemon.ctl("explain", "--json", second)))
+    equal((why["waits"][0]["kind"], why["waits"][0]["holders"][0]["job"]), ("pool", int(first)))
+    rows = [line.split() for line in output(daemon.ctl("pool")).splitlines()]
+    equal(rows[1], ["one", "1", "1", "1"])
+    equal((rows[-1][0], int(rows[-1][1]) > 0), ("(others)", True))
+    equal(output(daemon.ctl("get", second)).count("priority   3\n"), 1)
+    output(daemon.ctl("pool", "set", "one", "2"))
+    until(lambda: "process" in output(daemon.ctl("explain", second)), "the second one runs")
+    output(daemon.ctl("pool", "set", "one", "usual"))
+    equal(json.loads(output(daemon.ctl("pool", "--json")))[0]["held"], 2)
+    output(daemon.ctl("pool", "set", "one", "many"), 2)
+    output(daemon.ctl("semaphore", "set", "s", "usual"), 2)
+    output(daemon.ctl("cancel", first, second))
+    output(daemon.ctl("wait", first, second), 4)
+
+
+@test
+def given_a_held_command_then_resume_says_how_it_goes_on():
+    daemon = Daemon()
+    marks = scratch() / "marks"
+    os.mkfifo(marks)
+    jobs = [output(daemon.ctl("submit", "--on-interrupt", "hold", "--", "sh", "-c",
+                              'test "${GATHERD_ATTEMPT_KEY##*-}" = 2 && exit; echo > "$1"; sleep 60',
+                              "sh", marks)).strip() for _ in range(2)]
+    for _ in jobs:
+        marks.read_text()
+    daemon.kill()
+    os.kill(daemon.runner(), signal.SIGKILL)
+    daemon.start()
+    for job in jobs:
+        until(lambda job=job: "held" in output(daemon.ctl("stack", job)), "it is held")
+        true("job.resume" in output(daemon.ctl("explain", job)), "what to do")
+    equal(output(daemon.ctl("resume", jobs[0])).split(), [jobs[0], "resumed", "1"])
+    output(daemon.ctl("wait", jobs[0]))
+    output(daemon.ctl("resume", "--fail", jobs[1]))
+    output(daemon.ctl("wait", jobs[1]), 1)
+    true("InterruptedError" in output(daemon.ctl("get", jobs[1])), "the error")
+    output(daemon.ctl("resume", jobs[1]), 1)
 
 
 run()
