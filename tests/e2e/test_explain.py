@@ -162,6 +162,7 @@ def given_a_pool_of_one_then_the_line_is_by_priority_and_a_change_counts_at_once
         true('waits for its turn in the pool "one" (1 of 1 held), behind 3' in
              words(wire, jobs[0])[0], words(wire, jobs[0]))
         true("is next" in words(wire, jobs[1])[0], words(wire, jobs[1]))
+        until(lambda: "pid" in waits(wire, first, "command")[0], "the runner to tell of it")
         running = waits(wire, first, "command")[0]
         true(running["pid"] > 1 and running["since"] > 1e9, running)
         true(f'waits for the end of "sh", process {running["pid"]}' in words(wire, first)[0],
