@@ -145,18 +145,40 @@ systemctl reset-failed "$UNIT"
 # --- the runner, a unit of its own ---
 RUNNER=gatherd-runner.service
 runner() { systemctl show -P "$1" "$RUNNER"; }
-check 'the runner starts' systemctl start "$RUNNER"
+lives() { pgrep -f "$1" >/dev/null; }
+dies() { ! lives "$1"; }
+runner_is() { [ "$(runner ActiveState)" = "$1" ] && [ "$(runner MainPID)" != "$pid" ]; }
+printf '[gatherd]\n[exec shell]\nprogram = /bin/sh\nrest = any\non-interrupt = fail\n' >"$config"
+systemctl stop "$RUNNER"
+check 'gatherd brings its runner along' systemctl start "$UNIT"
+check 'and it is active' is "$(runner ActiveState)" active
 pid=$(runner MainPID)
 check 'it is in a group below its unit, so that commands can have theirs beside it' \
 	grep -q "/$RUNNER/runner\$" "/proc/$pid/cgroup"
 check 'the commands do not see the database' \
 	is "$(nsenter -t "$pid" -m ls /var/lib/gatherd 2>/dev/null)" runner
 check 'its socket is for nobody else' is "$(stat -c '%U %a' /var/lib/gatherd/runner/sock)" 'gatherd 600'
-systemctl start "$UNIT"
-systemctl restart "$UNIT"
-check 'it does not end with gatherd' is "$(runner MainPID)/$(runner ActiveState)" "$pid/active"
+command=$(client submit --profile shell -- -c 'cat /proc/self/cgroup; id -un; sleep 4; echo end; exit 7')
+check 'a command is taken' [ -n "$command" ]
+check 'it runs' within "$patience" lives 'sleep 4'
+check 'gatherd restarts meanwhile' systemctl restart "$UNIT"
+check 'its runner does not end with it' is "$(runner MainPID)/$(runner ActiveState)" "$pid/active"
+check 'nor does the command' lives 'sleep 4'
+check 'the command ends' is "$(client wait "$command" --timeout 20 >/dev/null 2>&1; client get "$command" --json |
+	tr -d ' \n' | grep -o '"code":7')" '"code":7'
+output=$(client log "$command")
+check 'its output is kept' is "$(tail -2 <<<"$output" | tr '\n' ' ')" 'gatherd end '
+check 'it had a group of its own' grep -q "/$RUNNER/cmd-[0-9]*\$" <<<"$output"
+hidden=$(client submit --profile shell --grace 1s -- -c '(setsid sh -c "sleep 301 & exec sleep 302" &); sleep 303')
+check 'a command that hides runs' within "$patience" lives 'sleep 301'
+check 'it is cancelled' quietly client cancel "$hidden"
+check 'and nothing of it is left' within 30 dies 'sleep 30[123]'
+kill -9 "$pid"
+check 'the runner is started again' within "$patience" runner_is active
+check 'and commands run' is "$(within 100 client run --profile shell -- -c 'exit 0'; echo $?)" 0
 check 'the runner stops' systemctl stop "$RUNNER"
 check 'and that was a clean end' is "$(runner Result)/$(runner ExecMainStatus)" success/0
+systemctl stop "$UNIT"
 
 # --- stop ---
 check 'it starts again' systemctl start "$UNIT"
