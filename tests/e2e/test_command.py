@@ -187,6 +187,21 @@ def given_log_follow_then_it_goes_on_until_the_job_is_over():
 
 
 @test
+def given_a_profile_over_tcp_then_run_shows_its_output_and_raw_commands_are_refused():
+    home = scratch()
+    config, tokens = home / "conf", home / "mine"
+    config.write_text("[exec greet]\nprogram = /bin/echo\nprefix = hello\narg = match [a-z]+\n")
+    daemon = Daemon("--config", config, home=home, tcp=True)
+    tokens.write_text(daemon.token)
+    reach = ("--connect", f"127.0.0.1:{daemon.port}", "--token-file", tokens)
+    equal(output(ctl("run", *reach, "--profile", "greet", "--", "world")), "hello world\n")
+    done = ctl("run", *reach, "--profile", "greet", "--", "World")
+    output(done, 2)
+    true(done.stderr.startswith("command:1:") and "greet" in done.stderr, done.stderr)
+    output(ctl("run", *reach, "--", "echo", "world"), 1)
+
+
+@test
 def given_a_pool_then_it_can_be_set_and_explain_says_who_waits_for_whom():
     daemon = Daemon()
     rows = [line.split() for line in output(daemon.ctl("pool", "set", "one", 1)).splitlines()]
