@@ -231,13 +231,12 @@ def given_a_pool_then_it_can_be_set_and_explain_says_who_waits_for_whom():
 @test
 def given_a_held_command_then_resume_says_how_it_goes_on():
     daemon = Daemon()
-    marks = scratch() / "marks"
-    os.mkfifo(marks)
+    marks = [scratch() / "mark" for _ in range(2)]
     jobs = [output(daemon.ctl("submit", "--on-interrupt", "hold", "--", "sh", "-c",
                               'test "${GATHERD_ATTEMPT_KEY##*-}" = 2 && exit; echo > "$1"; sleep 60',
-                              "sh", marks)).strip() for _ in range(2)]
-    for _ in jobs:
-        marks.read_text()
+                              "sh", mark)).strip() for mark in marks]
+    for mark in marks:
+        until(mark.exists, "it runs")
     daemon.kill()
     os.kill(daemon.runner(), signal.SIGKILL)
     daemon.start()
