@@ -73,38 +73,56 @@ static bool is_open(const struct command *c)
 	return c != NULL && c->step != COMMAND_ENDED && c->is_this_boot;
 }
 
+struct survivors {
+	struct runner *r;
+	uint32_t       open;   /* commands that may have some */
+	gd_nsec        oldest; /* when the first of those was started */
+};
+
 static enum tree_verdict judge(void *ctx, const struct tree_process *p)
 {
-	struct runner  *r = ctx;
-	char            room[RUN_KEY_BYTES_MAX + 1];
-	const char     *key;
-	struct command *c;
+	const struct survivors *in = ctx;
+	struct runner          *r = in->r;
+	char                    key[RUN_KEY_BYTES_MAX + 1];
+	struct command         *c;
 
 	if (p->pid == getpid())
 		return TREE_LEAVE;
 	c = table_by_session(&r->table, p->pid);
 	if (is_open(c) && p->began <= c->born)
 		return TREE_KILL;
-	key = tree_key_of(p->pid, room, sizeof room);
-	return key != NULL && is_open(table_by_key(&r->table, key)) ? TREE_KILL : TREE_AS_PARENT;
+	if (p->began < in->oldest / TREE_TICK * TREE_TICK)
+		return TREE_AS_PARENT;
+	switch (tree_read_key(p, key, sizeof key)) {
+	case TREE_KEY_FOUND:
+		return is_open(table_by_key(&r->table, key)) ? TREE_KILL : TREE_AS_PARENT;
+	case TREE_KEY_UNSURE:
+		return TREE_UNSURE;
+	case TREE_KEY_NONE:
+		break;
+	}
+	return TREE_AS_PARENT;
 }
 
 static void count_open(struct command *c, void *ctx)
 {
-	uint32_t *count = ctx;
+	struct survivors *in = ctx;
 
-	if (is_open(c))
-		++*count;
+	if (!is_open(c))
+		return;
+	in->open++;
+	if (c->born < in->oldest)
+		in->oldest = c->born;
 }
 
 static void end_survivors(struct runner *r)
 {
-	uint32_t open = 0;
+	struct survivors in = { .r = r, .oldest = GD_NSEC_NEVER };
 
-	table_each(&r->table, count_open, &open);
-	if (open == 0)
+	table_each(&r->table, count_open, &in);
+	if (in.open == 0)
 		return;
-	for (int i = 0; i < TRIES && tree_sweep(judge, r) > 0; i++)
+	for (int i = 0; i < TRIES && tree_sweep(judge, &in) != TREE_SEEN_CLEAN; i++)
 		(void)poll(NULL, 0, PAUSE_MSEC);
 }
 

@@ -49,7 +49,8 @@ struct runner {
 	gd_nsec  sync_due; /* CLOCK_BOOTTIME; GD_NSEC_NEVER: nothing to do. As the next two */
 	gd_nsec  sweep_due;
 	gd_nsec  idle_due;
-	uint32_t lost; /* found at the start */
+	uint32_t moving_sweeps; /* one behind the other that could not know all */
+	uint32_t lost;          /* found at the start */
 	bool     is_stopping;
 	bool     is_over;
 };

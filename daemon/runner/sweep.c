@@ -16,7 +16,7 @@
 
 #include <unistd.h>
 
-#define TICK (10 * GD_NSEC_PER_MSEC) /* of tree_process.began */
+#define MOVING_SWEEPS_MAX 50 /* one that hangs in its exec is not waited for any longer */
 
 /* Whether it may belong to a command that goes on. Those that are to be killed wait for it. */
 static bool may_be_needed(struct runner *r, const struct tree_process *p)
@@ -26,7 +26,7 @@ static bool may_be_needed(struct runner *r, const struct tree_process *p)
 	for (const struct ring *at = r->alive.next; at != &r->alive; at = at->next) {
 		struct command *c = at->owner;
 
-		if (c->born / TICK * TICK > p->began)
+		if (c->born / TREE_TICK * TREE_TICK > p->began)
 			continue;
 		if (c->is_killing)
 			c->left++;
@@ -36,31 +36,33 @@ static bool may_be_needed(struct runner *r, const struct tree_process *p)
 	return is_needed;
 }
 
-static struct command *owner_of(const struct runner *r, const struct tree_process *p, bool *has_key)
+/* A child of ours that we did not start. */
+static enum tree_verdict judge_orphan(struct runner *r, const struct tree_process *p)
 {
-	char        room[RUN_KEY_BYTES_MAX + 1];
-	const char *key = tree_key_of(p->pid, room, sizeof room);
+	char            key[RUN_KEY_BYTES_MAX + 1];
+	enum tree_key   found = tree_read_key(p, key, sizeof key);
+	struct command *c = found == TREE_KEY_FOUND ? table_by_key(&r->table, key)
+	                                            : table_by_session(&r->table, p->session);
 
-	*has_key = key != NULL;
-	return *has_key ? table_by_key(&r->table, key) : table_by_session(&r->table, p->session);
+	if (c != NULL) {
+		c->left++;
+		return c->is_killing || c->step == COMMAND_ENDED ? TREE_KILL : TREE_LEAVE;
+	}
+	if (found == TREE_KEY_UNSURE)
+		return TREE_UNSURE;
+	return found == TREE_KEY_FOUND || !may_be_needed(r, p) ? TREE_KILL : TREE_LEAVE;
 }
 
 static enum tree_verdict judge(void *ctx, const struct tree_process *p)
 {
-	struct runner  *r = ctx;
-	struct command *c;
-	bool            has_key;
+	struct runner        *r = ctx;
+	const struct command *c;
 
 	if (p->parent != getpid())
 		return TREE_AS_PARENT;
 	if ((c = table_by_pid(&r->table, p->pid)) != NULL)
 		return c->is_killing ? TREE_KILL : TREE_LEAVE;
-	if (p->is_zombie)
-		return TREE_LEAVE;
-	if ((c = owner_of(r, p, &has_key)) == NULL)
-		return has_key || !may_be_needed(r, p) ? TREE_KILL : TREE_LEAVE;
-	c->left++;
-	return c->is_killing || c->step == COMMAND_ENDED ? TREE_KILL : TREE_LEAVE;
+	return p->is_zombie ? TREE_LEAVE : judge_orphan(r, p);
 }
 
 static bool is_main(void *ctx, pid_t pid)
@@ -104,12 +106,18 @@ static void count_left(struct runner *r)
 
 bool sweep_processes(struct runner *r)
 {
-	bool is_busy = false;
+	enum tree_seen seen = TREE_SEEN_CLEAN;
+	bool           is_busy;
 
 	count_left(r);
-	if (r->cgroups.is_on)
-		is_busy = cgroups_sweep(&r->cgroups);
-	else if (tree_has_orphans(is_main, r))
-		is_busy = tree_sweep(judge, r) > 0;
+	if (!r->cgroups.is_on && tree_has_orphans(is_main, r))
+		seen = tree_sweep(judge, r);
+	if (seen != TREE_SEEN_MOVING)
+		r->moving_sweeps = 0;
+	/* Nobody is told to be gone by that. */
+	if (seen == TREE_SEEN_PARTLY ||
+	    (seen == TREE_SEEN_MOVING && ++r->moving_sweeps <= MOVING_SWEEPS_MAX))
+		return true;
+	is_busy = r->cgroups.is_on ? cgroups_sweep(&r->cgroups) : seen == TREE_SEEN_BUSY;
 	return tell_gone(r) || is_busy;
 }

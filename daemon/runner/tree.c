@@ -3,11 +3,13 @@
 #include "daemon/runner/run.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,31 +36,78 @@ static ssize_t read_file(const char *path, char *room, size_t bytes)
 
 /* --- one process --- */
 
-/* proc(5): pid (name) state ppid pgrp session ... starttime is the 22nd. The name may hold anything,
- * so it ends at the last parenthesis. */
-static bool read_process(pid_t pid, struct tree_process *out)
+/* Fields of /proc/PID/stat, as proc(5) counts them. */
+enum {
+	FIELD_STATE = 3,
+	FIELD_PARENT = 4,
+	FIELD_SESSION = 6,
+	FIELD_BEGAN = 22,
+	FIELD_MEMORY = 23,
+	FIELD_ENVIRONMENT = 50
+};
+
+/* `at` is behind the name, which may hold anything and ends at the last parenthesis. */
+static const char *find_field(const char *at, int number)
 {
-	char               path[64], text[STAT_BYTES], state;
-	const char        *at;
-	int                parent, session;
-	unsigned long long began;
+	for (int i = FIELD_STATE; i < number && at != NULL; i++)
+		at = strchr(at, ' ') == NULL ? NULL : strchr(at, ' ') + 1;
+	return at;
+}
+
+static unsigned long long read_field(const char *at, int number)
+{
+	at = find_field(at, number);
+	return at == NULL ? 0 : strtoull(at, NULL, 10);
+}
+
+/* The fields of a process, in `text`; NULL: it is gone. */
+static const char *read_fields(pid_t pid, char text[STAT_BYTES])
+{
+	char        path[64];
+	const char *at;
 
 	(void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (read_file(path, text, sizeof text) <= 0 || (at = strrchr(text, ')')) == NULL ||
-	    sscanf(at + 1,
-	           " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-	           &state, &parent, &session, &began) != 4)
+	if (read_file(path, text, STAT_BYTES) <= 0 || (at = strrchr(text, ')')) == NULL ||
+	    at[1] != ' ' || find_field(at + 2, FIELD_BEGAN) == NULL)
+		return NULL;
+	return at + 2;
+}
+
+static bool read_process(pid_t pid, struct tree_process *out)
+{
+	char        text[STAT_BYTES];
+	const char *at = read_fields(pid, text);
+
+	if (at == NULL)
 		return false;
 	*out = (struct tree_process){ .pid = pid,
-		                      .parent = parent,
-		                      .session = session,
-		                      .is_zombie = state == 'Z' || state == 'X',
+		                      .parent = (pid_t)read_field(at, FIELD_PARENT),
+		                      .session = (pid_t)read_field(at, FIELD_SESSION),
+		                      .is_zombie = *at == 'Z' || *at == 'X',
 		                      .verdict = UNJUDGED };
-	out->began = (gd_nsec)began * (GD_NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
+	out->began =
+		(gd_nsec)read_field(at, FIELD_BEGAN) * (GD_NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
 	return true;
 }
 
-const char *tree_key_of(pid_t pid, char *room, size_t room_bytes)
+/* In the middle of its exec it has not got its environment yet, and in that of its end no more. A
+ * kernel thread looks like that too, and so does what another user's process shows us. */
+static bool is_moving(const struct tree_process *p)
+{
+	char        path[64], text[STAT_BYTES];
+	const char *at = read_fields(p->pid, text);
+	struct stat st;
+
+	if (at == NULL || *at == 'Z' || *at == 'X')
+		return true;
+	if (read_field(at, FIELD_ENVIRONMENT) != 0)
+		return false;
+	(void)snprintf(path, sizeof path, "/proc/%d", (int)p->pid);
+	return p->parent == getpid() ||
+	       (read_field(at, FIELD_MEMORY) > 0 && stat(path, &st) == 0 && st.st_uid == geteuid());
+}
+
+static bool read_key(pid_t pid, char *room, size_t room_bytes)
 {
 	static char text[ENVIRON_BYTES_MAX];
 
@@ -72,9 +121,21 @@ const char *tree_key_of(pid_t pid, char *room, size_t room_bytes)
 		if (strncmp(at, RUN_KEY_VARIABLE "=", name) != 0)
 			continue;
 		(void)snprintf(room, room_bytes, "%s", at + name);
-		return room;
+		return true;
 	}
-	return NULL;
+	return false;
+}
+
+/* Looked for twice: the first look may have met an exec that is over when it is asked about. */
+enum tree_key tree_read_key(const struct tree_process *p, char *room, size_t room_bytes)
+{
+	for (int look = 0; look < 2; look++) {
+		if (read_key(p->pid, room, room_bytes))
+			return TREE_KEY_FOUND;
+		if (is_moving(p))
+			return TREE_KEY_UNSURE;
+	}
+	return TREE_KEY_NONE;
 }
 
 static void kill_process(const struct tree_process *p)
@@ -120,22 +181,34 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static void list_processes(struct process_list *list)
+/* One entry of /proc. False: no memory or no descriptor for it. */
+static bool list_process(struct process_list *list, const char *name)
 {
-	DIR                *dir = opendir("/proc");
-	struct dirent      *e;
 	struct tree_process p;
 
+	if (name[0] < '1' || name[0] > '9')
+		return true;
+	errno = 0;
+	if (!read_process((pid_t)atol(name), &p)) /* it has ended, or */
+		return errno != ENOMEM && errno != EMFILE && errno != ENFILE;
+	return add(list, &p);
+}
+
+/* False: some may be missing. */
+static bool list_processes(struct process_list *list)
+{
+	DIR           *dir = opendir("/proc");
+	struct dirent *e;
+	bool           has_all = dir != NULL;
+
 	list->count = 0;
-	while (dir != NULL && (e = readdir(dir)) != NULL) {
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
-		    read_process((pid_t)atol(e->d_name), &p) && !add(list, &p))
-			break;
-	}
+	while (has_all && (e = readdir(dir)) != NULL)
+		has_all = list_process(list, e->d_name);
 	if (dir != NULL)
 		(void)closedir(dir);
 	if (list->count > 0)
 		qsort(list->at, list->count, sizeof *list->at, by_pid);
+	return has_all;
 }
 
 static struct tree_process *find(const struct process_list *list, pid_t pid)
@@ -153,6 +226,7 @@ static enum tree_verdict judge_one(const struct process_list *list, struct tree_
 {
 	struct tree_process *q = p;
 	uint8_t              verdict = TREE_AS_PARENT;
+	pid_t                parent = 0;
 
 	/* A list that is read while processes end may hold a circle: no more steps than members. */
 	for (size_t step = 0; q != NULL && step < list->count; step++) {
@@ -161,32 +235,46 @@ static enum tree_verdict judge_one(const struct process_list *list, struct tree_
 		verdict = q->verdict;
 		if (verdict != TREE_AS_PARENT)
 			break;
-		q = find(list, q->parent);
+		parent = q->parent;
+		q = find(list, parent);
 	}
+	/* An ancestor ended while the list was read, and whoever it left has another parent now. */
+	if (q == NULL && parent > 0 && kill(parent, 0) != 0 && errno == ESRCH)
+		verdict = TREE_UNSURE;
 	p->verdict = verdict == TREE_AS_PARENT ? TREE_LEAVE : verdict;
 	return (enum tree_verdict)p->verdict;
 }
 
-uint32_t tree_sweep(tree_judge judge, void *ctx)
+/* Judges and kills, once. */
+static enum tree_seen sweep_once(struct process_list *list, tree_judge judge, void *ctx)
+{
+	bool has_all = list_processes(list), is_unsure = false, is_clean = true;
+
+	for (size_t i = 0; i < list->count; i++) {
+		enum tree_verdict verdict = judge_one(list, &list->at[i], judge, ctx);
+
+		is_unsure = is_unsure || verdict == TREE_UNSURE;
+		if (verdict != TREE_KILL || list->at[i].is_zombie)
+			continue;
+		is_clean = false;
+		kill_process(&list->at[i]);
+	}
+	if (!is_clean)
+		return TREE_SEEN_BUSY;
+	if (!has_all)
+		return TREE_SEEN_PARTLY;
+	return is_unsure ? TREE_SEEN_MOVING : TREE_SEEN_CLEAN;
+}
+
+enum tree_seen tree_sweep(tree_judge judge, void *ctx)
 {
 	struct process_list list = { 0 };
-	uint32_t            found = 0;
+	enum tree_seen      seen = TREE_SEEN_BUSY;
 
-	for (int round = 0; round < TREE_ROUNDS; round++) {
-		found = 0;
-		list_processes(&list);
-		for (size_t i = 0; i < list.count; i++) {
-			if (judge_one(&list, &list.at[i], judge, ctx) != TREE_KILL ||
-			    list.at[i].is_zombie)
-				continue;
-			found++;
-			kill_process(&list.at[i]);
-		}
-		if (found == 0)
-			break;
-	}
+	for (int round = 0; seen == TREE_SEEN_BUSY && round < TREE_ROUNDS; round++)
+		seen = sweep_once(&list, judge, ctx);
 	free(list.at);
-	return found;
+	return seen;
 }
 
 bool tree_has_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx)

@@ -23,12 +23,13 @@
 #include <sys/types.h>
 
 #define TREE_ROUNDS 16
+#define TREE_TICK (10 * GD_NSEC_PER_MSEC) /* what `began` is rounded down to */
 
 struct tree_process {
 	pid_t   pid;
 	pid_t   parent;
 	pid_t   session;
-	gd_nsec began; /* CLOCK_BOOTTIME, rounded down to 10 ms */
+	gd_nsec began; /* CLOCK_BOOTTIME, in whole TREE_TICKs */
 	bool    is_zombie;
 	uint8_t verdict; /* inside */
 };
@@ -36,18 +37,31 @@ struct tree_process {
 enum tree_verdict {
 	TREE_AS_PARENT, /* what its parent got; none above: it is left alone */
 	TREE_LEAVE,
+	TREE_UNSURE, /* left alone for now */
 	TREE_KILL
 };
 
 /* What is to become of `p`; called for each process once a round. */
 typedef enum tree_verdict (*tree_judge)(void *ctx, const struct tree_process *p);
 
-/* SIGKILL to all that are judged so, and to their descendants. Returns how many were found alive in
- * the last round. */
-uint32_t    tree_sweep(tree_judge judge, void *ctx);
-/* The value of RUN_KEY_VARIABLE with which `pid` was started, in `room`; NULL: none, or hidden. */
-const char *tree_key_of(pid_t pid, char *room, size_t room_bytes);
+enum tree_seen {
+	TREE_SEEN_CLEAN,
+	TREE_SEEN_BUSY,   /* there still are some that are judged TREE_KILL */
+	TREE_SEEN_MOVING, /* whose some are cannot be known at this moment */
+	TREE_SEEN_PARTLY /* no memory or descriptor to look at all: there may be more of any kind */
+};
+
+/* SIGKILL to all that are judged so, and to their descendants; what the last round saw. */
+enum tree_seen tree_sweep(tree_judge judge, void *ctx);
+enum tree_key {
+	TREE_KEY_NONE, /* or hidden */
+	TREE_KEY_FOUND,
+	TREE_KEY_UNSURE /* it is in the middle of its exec, or of its end */
+};
+
+/* The value of RUN_KEY_VARIABLE with which `p` was started, in `room`. */
+enum tree_key tree_read_key(const struct tree_process *p, char *room, size_t room_bytes);
 /* Whether this process has children that `is_known` does not know. */
-bool        tree_has_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx);
+bool          tree_has_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx);
 
 #endif

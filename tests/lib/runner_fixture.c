@@ -41,22 +41,57 @@ static const char *program(void)
 	return path == NULL ? "./gatherd-runner" : path;
 }
 
-static void print_log(struct runner_fixture *f)
+/* Whether the runner has ended; it is reaped then. */
+static bool has_ended(struct runner_fixture *f)
 {
-	char  path[128], line[1024];
-	FILE *log;
-	int   status;
+	int status;
+
+	if (f->pid <= 0 || waitpid(f->pid, &status, WNOHANG) != f->pid)
+		return false;
+	f->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+	f->pid = 0;
+	return true;
+}
+
+static FILE *open_log(const struct runner_fixture *f)
+{
+	char path[128];
 
 	(void)snprintf(path, sizeof path, "%s/log", f->dir);
-	log = fopen(path, "re");
+	return fopen(path, "re");
+}
+
+static void print_log(struct runner_fixture *f)
+{
+	char  line[1024];
+	FILE *log = open_log(f);
+
 	while (log != NULL && fgets(line, sizeof line, log) != NULL)
 		print_message("# runner: %s", line);
 	if (log != NULL)
 		(void)fclose(log);
-	if (f->pid > 0 && waitpid(f->pid, &status, WNOHANG) == f->pid) {
-		print_message("# the runner has ended: wait status 0x%x\n", (unsigned)status);
-		f->pid = 0;
+	if (has_ended(f))
+		print_message("# the runner has ended: %d\n", f->exit_status);
+}
+
+uint64_t runner_logged(struct runner_fixture *f, const char *word)
+{
+	char        line[1024];
+	const char *at;
+	bool        is_there = false;
+	uint64_t    number = 0;
+	FILE       *log = open_log(f);
+
+	while (log != NULL && fgets(line, sizeof line, log) != NULL) {
+		if ((at = strstr(line, word)) == NULL)
+			continue;
+		is_there = true;
+		number = strtoull(at + strlen(word), NULL, 10);
 	}
+	if (log != NULL)
+		(void)fclose(log);
+	assert_true(is_there);
+	return number;
 }
 
 static void give_up(struct runner_fixture *f, const char *what)
@@ -79,7 +114,7 @@ static void spoil_signals(void)
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof blocked);
 }
 
-static void launch(struct runner_fixture *f)
+void runner_launch(struct runner_fixture *f)
 {
 	char log[128];
 
@@ -102,25 +137,18 @@ static void launch(struct runner_fixture *f)
 
 void runner_run_again(struct runner_fixture *f)
 {
-	launch(f);
+	runner_launch(f);
 	runner_connect(f);
 }
 
 static int wait_for_end(struct runner_fixture *f)
 {
-	int status = 0;
-
-	for (int64_t end = now_msec() + RUNNER_PATIENCE_MSEC;;) {
-		pid_t got = waitpid(f->pid, &status, WNOHANG);
-
-		if (got == f->pid)
-			break;
+	for (int64_t end = now_msec() + RUNNER_PATIENCE_MSEC; !has_ended(f);) {
 		if (now_msec() > end)
 			give_up(f, "the end of the runner");
 		(void)poll(NULL, 0, PAUSE_MSEC);
 	}
-	f->pid = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+	return f->exit_status;
 }
 
 void runner_kill(struct runner_fixture *f)
@@ -156,13 +184,20 @@ static bool find_cgroup(struct runner_fixture *f)
 	return false;
 }
 
-bool runner_fixture_open(struct runner_fixture *f, bool wants_cgroup)
+bool runner_fixture_make(struct runner_fixture *f)
 {
 	*f = (struct runner_fixture){ .dir = "/tmp/gd-run-XXXXXX" };
 	f->state = calloc(RUNNER_STATES_MAX, sizeof *f->state);
 	assert_non_null(f->state);
-	assert_non_null(mkdtemp(f->dir));
+	if (mkdtemp(f->dir) == NULL)
+		return false;
 	(void)snprintf(f->socket, sizeof f->socket, "%s/runner/sock", f->dir);
+	return true;
+}
+
+bool runner_fixture_open(struct runner_fixture *f, bool wants_cgroup)
+{
+	assert_true(runner_fixture_make(f));
 	if (wants_cgroup && !find_cgroup(f)) {
 		runner_fixture_close(f);
 		return false;
@@ -237,6 +272,7 @@ static void take(struct runner_fixture *f, const struct run_message *m)
 	f->state[i - 1] = m->state;
 }
 
+/* GD_OK, or why the connection is over. */
 static enum gd_err pump(struct runner_fixture *f, int msec, struct gd_error *why)
 {
 	struct pollfd      look = { .fd = runner_link_fd(f->link), .events = POLLIN };
@@ -263,26 +299,41 @@ void runner_pump(struct runner_fixture *f, int msec)
 	fail_msg("the runner: %s", why.text);
 }
 
+bool runner_try_pump(struct runner_fixture *f, int msec)
+{
+	return pump(f, msec, NULL) == GD_OK;
+}
+
 /* A killed runner's socket may take connections for as long as a child of it is on its way to exec:
  * such a one ends before anything was told, and another is opened. */
-void runner_connect(struct runner_fixture *f)
+bool runner_try_connect(struct runner_fixture *f)
 {
-	struct gd_error why;
-	int64_t         end = now_msec() + RUNNER_PATIENCE_MSEC;
+	int64_t end = now_msec() + RUNNER_PATIENCE_MSEC;
 
 	f->link = NULL;
 	f->has_all = false;
 	while (!f->has_all) {
 		if (now_msec() > end)
 			give_up(f, "the state of all");
-		if (f->link == NULL) {
-			f->state_count = f->states_told = f->ends_told = f->output_count = 0;
-			if (runner_link_open(f->socket, &f->link, &why) != GD_OK)
-				(void)poll(NULL, 0, PAUSE_MSEC);
-		} else if (pump(f, 100, &why) != GD_OK) {
+		if (f->link != NULL && pump(f, 100, NULL) != GD_OK)
 			runner_disconnect(f);
-		}
+		if (f->link != NULL)
+			continue;
+		if (has_ended(f))
+			return false;
+		f->state_count = f->states_told = f->ends_told = f->output_count = 0;
+		if (runner_link_open(f->socket, &f->link, NULL) != GD_OK)
+			(void)poll(NULL, 0, PAUSE_MSEC);
 	}
+	return true;
+}
+
+void runner_connect(struct runner_fixture *f)
+{
+	if (runner_try_connect(f))
+		return;
+	print_log(f);
+	fail_msg("the runner has ended: %d", f->exit_status);
 }
 
 void runner_disconnect(struct runner_fixture *f)

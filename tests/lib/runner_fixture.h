@@ -20,7 +20,8 @@ struct runner_fixture {
 	char                dir[64];     /* the state directory */
 	char                cgroup[256]; /* "": none */
 	char                socket[96];
-	pid_t               pid; /* of the runner; 0: not running */
+	pid_t               pid;         /* of the runner; 0: not running */
+	int                 exit_status; /* of the last that ended; minus a signal */
 	struct runner_link *link;
 	uint32_t            state_count;  /* told since the last connect */
 	uint32_t            output_count; /* RUN_OUTPUT since then */
@@ -34,13 +35,18 @@ struct runner_fixture {
 
 /* With control groups when `wants_cgroup`; false: this machine has none to give. */
 bool runner_fixture_open(struct runner_fixture *f, bool wants_cgroup);
+/* The same, and no runner yet. False: no directory. */
+bool runner_fixture_make(struct runner_fixture *f);
 void runner_fixture_close(struct runner_fixture *f);
 
+void runner_launch(struct runner_fixture *f);
 void runner_run_again(struct runner_fixture *f); /* starts the runner, and connects */
 void runner_kill(struct runner_fixture *f);      /* SIGKILL, reaped */
 int  runner_stop(struct runner_fixture *f);      /* SIGTERM; its exit status */
 void runner_connect(struct runner_fixture *f);   /* hears the state of all */
 void runner_disconnect(struct runner_fixture *f);
+/* False: the runner has ended; see `exit_status`. */
+bool runner_try_connect(struct runner_fixture *f);
 
 /* A command with all output kept, the runner's PATH, key "DIR/JOB". Fields may be changed before
  * runner_start(). */
@@ -57,11 +63,16 @@ const struct run_state *runner_wait(struct runner_fixture *f, uint64_t job, enum
 const struct run_exit  *runner_exit(struct runner_fixture *f, uint64_t job);
 /* Takes what comes within so many ms; ends earlier when something came. */
 void                    runner_pump(struct runner_fixture *f, int msec);
+/* False: the connection has ended. */
+bool                    runner_try_pump(struct runner_fixture *f, int msec);
 void                    runner_ack(struct runner_fixture *f, uint64_t job);
 void                    runner_terminate(struct runner_fixture *f, uint64_t job, int grace_msec);
 /* The kept output, as text; static storage of 4 MiB. */
 const char    *runner_output(struct runner_fixture *f, uint64_t job, enum run_log_which which);
 struct run_ref runner_ref(uint64_t job);
+
+/* The number behind the last `word` in the runner's log; fails the test when it is not there. */
+uint64_t runner_logged(struct runner_fixture *f, const char *word);
 
 /* Of this machine. */
 int64_t  now_msec(void);

@@ -192,6 +192,28 @@ static void a_tree_is_gone_when_its_end_is_told(void **state)
 	expect_gone(f, "c");
 }
 
+/* For the time of an exec nobody can read what the environment is, and so whose a process is. */
+static void one_that_execs_all_the_time_is_not_lost_sight_of(void **state)
+{
+	struct runner_fixture *f = get(state);
+	char                   name[16], script[256];
+
+	runner_shell(f, 1, "sleep 1000"); /* one to whom it could belong as well */
+	for (uint64_t job = 2; job < 8; job++) {
+		(void)snprintf(name, sizeof name, "a%d", (int)job);
+		(void)snprintf(
+			script, sizeof script,
+			"echo '[ -s %s ] || echo $$ >%s; exec sh loop%s' >loop%s;"
+			"(setsid sh -c 'sh loop%s & exit' >/dev/null 2>&1 &); exec sleep 1000",
+			name, name, name, name, name);
+		runner_shell(f, job, script);
+		(void)runner_number(f, name);
+		runner_terminate(f, job, 60);
+		assert_int_equal(runner_exit(f, job)->signal, SIGTERM);
+		assert_true(process_ends(runner_number(f, name), 0));
+	}
+}
+
 static void helpers_may_use_the_grace_that_the_command_did_not_need(void **state)
 {
 	struct runner_fixture *f = get(state);
@@ -347,6 +369,7 @@ int main(void)
 		BOTH(sigterm_comes_first_and_its_answer_is_the_status),
 		BOTH(who_ignores_sigterm_is_killed_after_the_grace),
 		BOTH(a_tree_is_gone_when_its_end_is_told),
+		BOTH(one_that_execs_all_the_time_is_not_lost_sight_of),
 		BOTH(helpers_may_use_the_grace_that_the_command_did_not_need),
 		BOTH(a_stopped_command_is_terminated_all_the_same),
 		BOTH(a_signal_reaches_the_process_group),
