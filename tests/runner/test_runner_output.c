@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,22 @@ static void a_flood_is_counted_exactly_and_its_tail_kept(void **state)
 	assert_string_equal(tail + strlen(tail) - 7, "x\nlast\n");
 	assert_true(disk_bytes(f, "1-1-1.out") < 2 * MIB + (512 << 10));
 	assert_true(peak_kib(f->pid) < before + 4096);
+}
+
+/* Five seconds' worth of the fastest that is promised. */
+static void a_gigabyte_passes_and_the_runner_does_not_grow(void **state)
+{
+	struct runner_fixture *f = *state;
+	const char *const      argv[] = { "head", "-c", "1000000000", "/dev/zero", NULL };
+	struct run_start       s = runner_command(f, 1, argv);
+	uint64_t               before = peak_kib(f->pid);
+
+	s.tells_output = true;
+	runner_start(f, &s);
+
+	assert_int_equal(runner_exit(f, 1)->bytes[RUN_STDOUT], 1000000000);
+	assert_true(peak_kib(f->pid) < before + 1024);
+	assert_true(disk_bytes(f, "1-1-1.out") < 2 * MIB + (512 << 10));
 }
 
 static void a_flood_on_stdout_leaves_stderr_alone(void **state)
@@ -210,17 +227,38 @@ static void a_paced_command_waits_for_its_reader_and_loses_nothing(void **state)
 	free(room);
 }
 
+/* Nobody takes what it prints, so it stands still; its end does not wait for that. */
+static void a_paced_command_without_a_reader_is_terminated_all_the_same(void **state)
+{
+	struct runner_fixture *f = *state;
+	const char *const argv[] = { "sh", "-c", "trap '' TERM; echo 1 >ready; exec cat /dev/zero",
+		                     NULL };
+	struct run_start  s = runner_command(f, 1, argv);
+
+	s.keep[RUN_STDOUT] = 100000;
+	s.is_paced = true;
+	runner_start(f, &s);
+	(void)runner_number(f, "ready");
+	runner_pump(f, 100);
+	runner_terminate(f, 1, 50);
+
+	assert_int_equal(runner_exit(f, 1)->signal, SIGKILL);
+	assert_false(runner_exit(f, 1)->is_left_behind);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 	const struct CMUnitTest tests[] = {
 		CASE(a_flood_is_counted_exactly_and_its_tail_kept),
+		CASE(a_gigabyte_passes_and_the_runner_does_not_grow),
 		CASE(a_flood_on_stdout_leaves_stderr_alone),
 		CASE(both_streams_come_in_the_order_in_which_they_were_written),
 		CASE(what_is_not_to_be_kept_goes_nowhere),
 		CASE(a_follower_gets_every_byte_while_it_is_written),
 		CASE(output_is_told_only_when_somebody_wants_to_know),
 		CASE(a_paced_command_waits_for_its_reader_and_loses_nothing),
+		CASE(a_paced_command_without_a_reader_is_terminated_all_the_same),
 	};
 
 	return cmocka_run_group_tests_name("runner_output", tests, NULL, NULL);

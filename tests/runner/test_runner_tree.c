@@ -240,6 +240,41 @@ static void a_stopped_command_is_terminated_all_the_same(void **state)
 	assert_int_equal(runner_exit(f, 1)->signal, SIGTERM);
 }
 
+static void a_stopped_command_that_ignores_sigterm_is_killed(void **state)
+{
+	struct runner_fixture *f = get(state);
+
+	runner_shell(f, 1, "trap '' TERM; echo 1 >ready; while :; do kill -STOP $$; done");
+	(void)runner_number(f, "ready");
+	runner_pump(f, 50);
+	runner_terminate(f, 1, 50);
+
+	assert_int_equal(runner_exit(f, 1)->signal, SIGKILL);
+}
+
+/* Whatever comes first, there is one end, and a status that was collected is the one that is told. */
+static void an_end_and_a_terminate_at_once_are_one_end(void **state)
+{
+	struct runner_fixture *f = get(state);
+	uint32_t               by_itself = 0;
+
+	for (uint64_t job = 1; job <= 200; job++) {
+		const struct run_exit *e;
+
+		runner_shell(f, job, "exit 7");
+		runner_pump(f, (int)(job % 3));
+		runner_terminate(f, job, job % 2 == 0 ? 0 : 1000);
+		e = runner_exit(f, job);
+		assert_true(e->code == 7 || e->signal == SIGTERM || e->signal == SIGKILL);
+		by_itself += e->code == 7;
+	}
+	runner_shell(f, 201, "exit 0");
+	(void)runner_exit(f, 201);
+
+	assert_int_equal(f->ends_told, 201);
+	assert_true(by_itself > 0);
+}
+
 static void a_signal_reaches_the_process_group(void **state)
 {
 	struct runner_fixture *f = get(state);
@@ -302,15 +337,16 @@ static void a_fork_bomb_is_ended(void **state)
 	assert_false(runner_exit(f, 1)->is_left_behind);
 }
 
-static void two_thousand_quick_commands_leave_no_zombie_and_no_descriptor(void **state)
+static void quick_commands_by_the_thousand_leave_no_zombie_and_no_descriptor(void **state)
 {
 	struct runner_fixture *f = get(state);
 	const char *const      argv[] = { "true", NULL };
+	const uint64_t         count = f->cgroup[0] == '\0' ? 10000 : 2000;
 	uint32_t               before = count_fds(f->pid);
 	uint64_t               started = 0;
 
-	for (uint64_t job = 1; job <= 2000; job++) {
-		while (started < 2000 && started < job + 8) {
+	for (uint64_t job = 1; job <= count; job++) {
+		while (started < count && started < job + 8) {
 			struct run_start s = runner_command(f, ++started, argv);
 
 			runner_start(f, &s);
@@ -319,8 +355,8 @@ static void two_thousand_quick_commands_leave_no_zombie_and_no_descriptor(void *
 		runner_ack(f, job);
 	}
 	/* The answer to one more says that the last ACK was obeyed. */
-	runner_shell(f, 2001, "exit 0");
-	(void)runner_exit(f, 2001);
+	runner_shell(f, count + 1, "exit 0");
+	(void)runner_exit(f, count + 1);
 
 	assert_int_equal(count_children(f->pid), 0);
 	if (f->cgroup[0] == '\0')
@@ -372,10 +408,12 @@ int main(void)
 		BOTH(one_that_execs_all_the_time_is_not_lost_sight_of),
 		BOTH(helpers_may_use_the_grace_that_the_command_did_not_need),
 		BOTH(a_stopped_command_is_terminated_all_the_same),
+		BOTH(a_stopped_command_that_ignores_sigterm_is_killed),
+		BOTH(an_end_and_a_terminate_at_once_are_one_end),
 		BOTH(a_signal_reaches_the_process_group),
 		BOTH(a_terminate_after_the_end_changes_nothing),
 		BOTH(a_fork_bomb_is_ended),
-		BOTH(two_thousand_quick_commands_leave_no_zombie_and_no_descriptor),
+		BOTH(quick_commands_by_the_thousand_leave_no_zombie_and_no_descriptor),
 		BOTH(a_hundred_cancelled_trees_leave_no_survivor),
 	};
 
