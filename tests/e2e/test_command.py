@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (GATHERCTL, PATIENCE, Daemon, ctl, ctl_start, equal, run, scratch, test,  # noqa: E402
-                     true, until)
+from harness import (GATHERCTL, PATIENCE, Daemon, at_end, ctl, ctl_start, equal,  # noqa: E402
+                     run, scratch, test, true, until)
 
 
 def output(done, code=0):
@@ -118,16 +118,41 @@ def given_a_failure_then_retry_and_timeout_do_what_they_say():
     ended(daemon, "--exit-code", "--cwd", "/no/such/place", "--", "true", code=126)
 
 
+class Gate:
+    """A fifo that neither side waits to open, so that a test waits only where it says so."""
+
+    def __init__(self):
+        self.path = scratch() / "gate"
+        os.mkfifo(self.path)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+        at_end(lambda: os.close(self.fd))
+
+    def write(self, text):
+        os.write(self.fd, text.encode())
+
+    def read(self, count):
+        """Waits for so many bytes."""
+        found = b""
+
+        def has_come():
+            nonlocal found
+            try:
+                found += os.read(self.fd, count - len(found))
+            except BlockingIOError:
+                pass
+            return len(found) == count
+        until(has_come, f"{count} bytes")
+
+
 @test
 def given_run_then_both_streams_are_shown_as_they_come_and_nothing_else():
     daemon = Daemon()
-    gate = scratch() / "gate"
-    os.mkfifo(gate)
+    gate = Gate()
     process = ctl_start("run", "--socket", daemon.socket, "--", "sh", "-c",
-                        'echo one; echo two >&2; read line < "$1"; echo "$line"', "sh", gate)
+                        'echo one; echo two >&2; read line < "$1"; echo "$line"', "sh", gate.path)
     equal(process.stdout.readline(), "one\n")
     equal(process.stderr.readline(), "two\n")
-    gate.write_text("three\n")
+    gate.write("three\n")
     equal((process.stdout.read(), process.stderr.read()), ("three\n", ""))
     equal(process.wait(PATIENCE), 0, "exit code")
 
@@ -147,14 +172,13 @@ def given_ctrl_c_then_the_command_is_stopped_and_its_last_words_are_shown():
 @test
 def given_a_daemon_that_is_killed_then_run_shows_each_byte_once_and_the_true_end():
     daemon = Daemon()
-    gate = scratch() / "gate"
-    os.mkfifo(gate)
+    gate = Gate()
     process = ctl_start("run", "--exit-code", "--socket", daemon.socket, "--", "sh", "-c",
-                        'seq 1000; read line < "$1"; seq 1001 2000; exit 9', "sh", gate)
+                        'seq 1000; read line < "$1"; seq 1001 2000; exit 9', "sh", gate.path)
     for number in range(1, 1001):
         equal(process.stdout.readline(), f"{number}\n")
     daemon.kill()
-    gate.write_text("go on\n")
+    gate.write("go on\n")
     daemon.start()
     equal(process.stdout.read(), "".join(f"{n}\n" for n in range(1001, 2001)))
     equal((process.wait(PATIENCE), process.stderr.read()), (9, ""))
@@ -175,14 +199,13 @@ def given_a_command_that_is_over_then_log_has_what_it_printed():
 @test
 def given_log_follow_then_it_goes_on_until_the_job_is_over():
     daemon = Daemon()
-    gate = scratch() / "gate"
-    os.mkfifo(gate)
+    gate = Gate()
     job = output(daemon.ctl("submit", json.dumps([
-        {"exec": ["sh", "-c", f"echo first; read line < {gate}"]}, {"exec": ["echo", "second"]}]
+        {"exec": ["sh", "-c", f"echo first; read line < {gate.path}"]}, {"exec": ["echo", "second"]}]
     ))).strip()
     process = ctl_start("log", "-f", "--prefix", "--socket", daemon.socket, job)
     equal(process.stdout.readline(), "/0 | first\n")
-    gate.write_text("x\n")
+    gate.write("x\n")
     equal((process.stdout.read(), process.wait(PATIENCE)), ("/1 | second\n", 0))
 
 
@@ -231,12 +254,11 @@ def given_a_pool_then_it_can_be_set_and_explain_says_who_waits_for_whom():
 @test
 def given_a_held_command_then_resume_says_how_it_goes_on():
     daemon = Daemon()
-    marks = [scratch() / "mark" for _ in range(2)]
+    marks = Gate()
     jobs = [output(daemon.ctl("submit", "--on-interrupt", "hold", "--", "sh", "-c",
                               'test "${GATHERD_ATTEMPT_KEY##*-}" = 2 && exit; echo > "$1"; sleep 60',
-                              "sh", mark)).strip() for mark in marks]
-    for mark in marks:
-        until(mark.exists, "it runs")
+                              "sh", marks.path)).strip() for _ in range(2)]
+    marks.read(len(jobs))
     daemon.kill()
     os.kill(daemon.runner(), signal.SIGKILL)
     daemon.start()
