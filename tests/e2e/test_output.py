@@ -41,8 +41,16 @@ class Script:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.path))
         self.listener.listen()
-        at_end(self.listener.close)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
+        at_end(self._close)
+
+    def _close(self):
+        """The number of a closed socket is soon that of another one, on which nobody of this script
+        may be left waiting."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
+        self.listener.close()
 
     def _accept(self):
         try:
