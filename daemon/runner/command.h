@@ -102,6 +102,7 @@ bool streams_are_over(const struct command *c);
 /* Takes the ends that are ours over. 0 or errno. */
 int  streams_watch(struct command *c, int input_fd, const int output_fd[RUN_STREAMS]);
 void streams_resume(struct command *c);
+void streams_tell(struct command *c); /* how much there is, where the daemon wants to know */
 /* The main process is gone and so are both pipes. */
 void command_drained(struct command *c);
 

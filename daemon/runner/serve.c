@@ -141,6 +141,14 @@ static void greet(struct serve_peer *p, const struct run_message *m)
 		tell_all(p);
 }
 
+/* Nothing more may come for a long time, so what is there already is told at once. */
+static void watch(struct command *c, bool is_on)
+{
+	c->tells_output = is_on;
+	if (c->order > 0)
+		streams_tell(c);
+}
+
 static void obey_command(struct runner *r, const struct run_message *m)
 {
 	struct command *c = table_by_ref(&r->table, &m->ref);
@@ -152,7 +160,7 @@ static void obey_command(struct runner *r, const struct run_message *m)
 	else if (m->kind == RUN_TERMINATE)
 		command_terminate(c, m->grace);
 	else if (m->kind == RUN_WATCH)
-		c->tells_output = m->is_on;
+		watch(c, m->is_on);
 	else if (m->kind == RUN_TAKEN)
 		command_taken(c, m->bytes);
 	else if (m->kind == RUN_ACK)

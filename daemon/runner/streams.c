@@ -24,7 +24,7 @@ static bool is_held_up(const struct command *c, enum run_stream i)
 	return c->pace > 0 && c->capture[i].bytes - c->taken[i] >= c->pace;
 }
 
-static void tell_more(struct command *c)
+void streams_tell(struct command *c)
 {
 	if (c->tells_output && c->telling.next == NULL)
 		ring_join(&c->runner->telling, &c->telling, c);
@@ -40,7 +40,7 @@ static bool read_some(struct command *c, enum run_stream i)
 	if (got > 0) {
 		capture_add(&c->capture[i], room, (size_t)got, c->order);
 		c->order += (uint64_t)got;
-		tell_more(c);
+		streams_tell(c);
 		return true;
 	}
 	if (got == 0 || (errno != EAGAIN && errno != EINTR))
