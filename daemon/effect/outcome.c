@@ -127,6 +127,8 @@ struct value outcome_of_state(struct value_heap *h, const char *dir, const struc
 		return outcome_of_exit(h, dir, state, streams);
 	if (state->phase == RUN_LOST)
 		return outcome_of_interruption(h, "gatherd-runner ended while it ran");
+	if (state->stage == RUN_STAGE_STOPPING) /* no fault of its own */
+		return outcome_of_interruption(h, "gatherd-runner was stopped before it began");
 	words = strerrordesc_np(state->error);
 	return outcome_of_failure(h, state->stage, state->error,
 	                          words == NULL ? "it could not be started" : words);
