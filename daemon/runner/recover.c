@@ -16,7 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRIES 200 /* of 10 ms: a process that hangs in the kernel is not waited for any longer */
+#define PATIENCE (2 * GD_NSEC_PER_SEC) /* for a process that hangs in the kernel */
+/* While others start programs all the time there is always one of which nobody can say whose it is. */
+#define MOVING_PATIENCE (300 * GD_NSEC_PER_MSEC)
 #define PAUSE_MSEC 10
 
 struct reading {
@@ -118,12 +120,20 @@ static void count_open(struct command *c, void *ctx)
 static void end_survivors(struct runner *r)
 {
 	struct survivors in = { .r = r, .oldest = GD_NSEC_NEVER };
+	gd_nsec          begin = clock_read(CLOCK_BOOTTIME), waited;
+	enum tree_seen   seen;
 
 	table_each(&r->table, count_open, &in);
 	if (in.open == 0)
 		return;
-	for (int i = 0; i < TRIES && tree_sweep(judge, &in) != TREE_SEEN_CLEAN; i++)
+	for (;;) {
+		seen = tree_sweep(judge, &in);
+		waited = clock_read(CLOCK_BOOTTIME) - begin;
+		if (seen == TREE_SEEN_CLEAN ||
+		    waited > (seen == TREE_SEEN_MOVING ? MOVING_PATIENCE : PATIENCE))
+			return;
 		(void)poll(NULL, 0, PAUSE_MSEC);
+	}
 }
 
 static void lose_open(struct command *c, void *ctx)
