@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define UNJUDGED 255u
 #define ENVIRON_BYTES_MAX (256u << 10)
 #define CHILDREN_BYTES_MAX (1u << 20)
 #define STAT_BYTES 1024
@@ -83,8 +82,7 @@ static bool read_process(pid_t pid, struct tree_process *out)
 	*out = (struct tree_process){ .pid = pid,
 		                      .parent = (pid_t)read_field(at, FIELD_PARENT),
 		                      .session = (pid_t)read_field(at, FIELD_SESSION),
-		                      .is_zombie = *at == 'Z' || *at == 'X',
-		                      .verdict = UNJUDGED };
+		                      .is_zombie = *at == 'Z' || *at == 'X' };
 	out->began =
 		(gd_nsec)read_field(at, FIELD_BEGAN) * (GD_NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
 	return true;
@@ -181,36 +179,6 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* One entry of /proc. False: no memory or no descriptor for it. */
-static bool list_process(struct process_list *list, const char *name)
-{
-	struct tree_process p;
-
-	if (name[0] < '1' || name[0] > '9')
-		return true;
-	errno = 0;
-	if (!read_process((pid_t)atol(name), &p)) /* it has ended, or */
-		return errno != ENOMEM && errno != EMFILE && errno != ENFILE;
-	return add(list, &p);
-}
-
-/* False: some may be missing. */
-static bool list_processes(struct process_list *list)
-{
-	DIR           *dir = opendir("/proc");
-	struct dirent *e;
-	bool           has_all = dir != NULL;
-
-	list->count = 0;
-	while (has_all && (e = readdir(dir)) != NULL)
-		has_all = list_process(list, e->d_name);
-	if (dir != NULL)
-		(void)closedir(dir);
-	if (list->count > 0)
-		qsort(list->at, list->count, sizeof *list->at, by_pid);
-	return has_all;
-}
-
 static struct tree_process *find(const struct process_list *list, pid_t pid)
 {
 	const struct tree_process key = { .pid = pid };
@@ -220,60 +188,104 @@ static struct tree_process *find(const struct process_list *list, pid_t pid)
 	return bsearch(&key, list->at, list->count, sizeof *list->at, by_pid);
 }
 
-/* The verdict on `p`, asked of its ancestors as far up as needed; each is judged once. */
-static enum tree_verdict judge_one(const struct process_list *list, struct tree_process *p,
-                                   tree_judge judge, void *ctx)
+/* One look at all processes. */
+struct look {
+	struct process_list list;
+	tree_judge          judge;
+	void               *ctx;
+	bool                has_all;
+	bool                is_clean; /* nobody had to be killed */
+	bool                is_sure;
+};
+
+static void act(struct look *l, const struct tree_process *p, enum tree_verdict verdict)
 {
-	struct tree_process *q = p;
-	uint8_t              verdict = TREE_AS_PARENT;
-	pid_t                parent = 0;
+	l->is_sure = l->is_sure && verdict != TREE_UNSURE;
+	if (verdict != TREE_KILL || p->is_zombie)
+		return;
+	l->is_clean = false;
+	kill_process(p);
+}
+
+/* One entry of /proc. Who is to be killed for what it is itself is killed at once: one that does
+ * nothing but fork and end would be gone when all the others had been looked at. */
+static void see(struct look *l, const char *name)
+{
+	struct tree_process p;
+
+	if (name[0] < '1' || name[0] > '9')
+		return;
+	errno = 0;
+	if (!read_process((pid_t)atol(name), &p)) { /* it has ended, or */
+		l->has_all = l->has_all && errno != ENOMEM && errno != EMFILE && errno != ENFILE;
+		return;
+	}
+	p.verdict = l->judge(l->ctx, &p);
+	act(l, &p, p.verdict);
+	l->has_all = add(&l->list, &p) && l->has_all;
+}
+
+static void see_all(struct look *l)
+{
+	DIR           *dir = opendir("/proc");
+	struct dirent *e;
+
+	l->has_all = dir != NULL;
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		see(l, e->d_name);
+	if (dir != NULL)
+		(void)closedir(dir);
+	if (l->list.count > 0)
+		qsort(l->list.at, l->list.count, sizeof *l->list.at, by_pid);
+}
+
+/* What the ancestors of `p` got, as far up as needed. */
+static enum tree_verdict inherit(const struct process_list *list, const struct tree_process *p)
+{
+	pid_t parent = p->parent;
 
 	/* A list that is read while processes end may hold a circle: no more steps than members. */
-	for (size_t step = 0; q != NULL && step < list->count; step++) {
-		if (q->verdict == UNJUDGED)
-			q->verdict = (uint8_t)judge(ctx, q);
-		verdict = q->verdict;
-		if (verdict != TREE_AS_PARENT)
-			break;
+	for (size_t step = 0; step < list->count; step++) {
+		const struct tree_process *q = find(list, parent);
+
+		/* One that ended meanwhile: whoever it left has another parent now. */
+		if (q == NULL)
+			return parent > 0 && kill(parent, 0) != 0 && errno == ESRCH ? TREE_UNSURE
+			                                                            : TREE_LEAVE;
+		if (q->verdict != TREE_AS_PARENT)
+			return q->verdict;
 		parent = q->parent;
-		q = find(list, parent);
 	}
-	/* An ancestor ended while the list was read, and whoever it left has another parent now. */
-	if (q == NULL && parent > 0 && kill(parent, 0) != 0 && errno == ESRCH)
-		verdict = TREE_UNSURE;
-	p->verdict = verdict == TREE_AS_PARENT ? TREE_LEAVE : verdict;
-	return (enum tree_verdict)p->verdict;
+	return TREE_UNSURE;
 }
 
 /* Judges and kills, once. */
-static enum tree_seen sweep_once(struct process_list *list, tree_judge judge, void *ctx)
+static enum tree_seen sweep_once(struct look *l)
 {
-	bool has_all = list_processes(list), is_unsure = false, is_clean = true;
+	l->list.count = 0;
+	l->is_clean = l->is_sure = true;
+	see_all(l);
+	for (size_t i = 0; i < l->list.count; i++) {
+		const struct tree_process *p = &l->list.at[i];
 
-	for (size_t i = 0; i < list->count; i++) {
-		enum tree_verdict verdict = judge_one(list, &list->at[i], judge, ctx);
-
-		is_unsure = is_unsure || verdict == TREE_UNSURE;
-		if (verdict != TREE_KILL || list->at[i].is_zombie)
-			continue;
-		is_clean = false;
-		kill_process(&list->at[i]);
+		if (p->verdict == TREE_AS_PARENT)
+			act(l, p, inherit(&l->list, p));
 	}
-	if (!is_clean)
+	if (!l->is_clean)
 		return TREE_SEEN_BUSY;
-	if (!has_all)
+	if (!l->has_all)
 		return TREE_SEEN_PARTLY;
-	return is_unsure ? TREE_SEEN_MOVING : TREE_SEEN_CLEAN;
+	return l->is_sure ? TREE_SEEN_CLEAN : TREE_SEEN_MOVING;
 }
 
 enum tree_seen tree_sweep(tree_judge judge, void *ctx)
 {
-	struct process_list list = { 0 };
-	enum tree_seen      seen = TREE_SEEN_BUSY;
+	struct look    l = { .judge = judge, .ctx = ctx };
+	enum tree_seen seen = TREE_SEEN_BUSY;
 
 	for (int round = 0; seen == TREE_SEEN_BUSY && round < TREE_ROUNDS; round++)
-		seen = sweep_once(&list, judge, ctx);
-	free(list.at);
+		seen = sweep_once(&l);
+	free(l.list.at);
 	return seen;
 }
 

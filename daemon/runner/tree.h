@@ -25,20 +25,20 @@
 #define TREE_ROUNDS 16
 #define TREE_TICK (10 * GD_NSEC_PER_MSEC) /* what `began` is rounded down to */
 
-struct tree_process {
-	pid_t   pid;
-	pid_t   parent;
-	pid_t   session;
-	gd_nsec began; /* CLOCK_BOOTTIME, in whole TREE_TICKs */
-	bool    is_zombie;
-	uint8_t verdict; /* inside */
-};
-
 enum tree_verdict {
 	TREE_AS_PARENT, /* what its parent got; none above: it is left alone */
 	TREE_LEAVE,
 	TREE_UNSURE, /* left alone for now */
 	TREE_KILL
+};
+
+struct tree_process {
+	pid_t             pid;
+	pid_t             parent;
+	pid_t             session;
+	gd_nsec           began; /* CLOCK_BOOTTIME, in whole TREE_TICKs */
+	bool              is_zombie;
+	enum tree_verdict verdict; /* inside */
 };
 
 /* What is to become of `p`; called for each process once a round. */
@@ -53,6 +53,7 @@ enum tree_seen {
 
 /* SIGKILL to all that are judged so, and to their descendants; what the last round saw. */
 enum tree_seen tree_sweep(tree_judge judge, void *ctx);
+
 enum tree_key {
 	TREE_KEY_NONE, /* or hidden */
 	TREE_KEY_FOUND,
