@@ -58,13 +58,13 @@ def given_a_daemon_that_breaks_a_promise_then_the_crash_rig_says_which():
 def given_a_store_that_does_not_sync_then_the_power_rig_finds_it():
     for sabotage in POWER:
         ran = subprocess.run([BUILT / "power", "--sabotage", sabotage], check=False, text=True,
-                             stdout=subprocess.PIPE, timeout=60)
+                             stdout=subprocess.PIPE, timeout=300)
         true(ran.returncode == 1 and "VIOLATION" in ran.stdout, f"{sabotage}: {ran.stdout}")
 
 
 @test
 def given_a_log_that_nobody_audits_then_the_flips_are_found():
-    ran = subprocess.run([BUILT / "test_wal_flips"], check=False, text=True, timeout=60,
+    ran = subprocess.run([BUILT / "test_wal_flips"], check=False, text=True, timeout=300,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          env=dict(os.environ, GATHERD_SABOTAGE="audits-nothing"))
     true(ran.returncode != 0 and "no word of it" in ran.stdout, f"it has found {ran.stdout}")

@@ -17,7 +17,7 @@ from server import Ended, Server  # noqa: E402
 HOLD = {"with": "db", "sleep": 3600}
 
 # A place may be passed less often in a cycle than the rig had hoped; then it has another go.
-ROUNDS = 4
+ROUNDS = 12
 
 
 def go(points, seconds, cycles):
