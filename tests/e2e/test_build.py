@@ -6,8 +6,7 @@ import pathlib
 import shutil
 import signal
 
-from harness import at_end, equal, run, scratch, test, true, until
-from harness import Daemon
+from harness import Daemon, equal, run, test, true, until
 
 UNITS = 8
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -56,18 +55,6 @@ RESULT = {"sum": str(sum(range(UNITS))), "broken": 1, "said": True,
           "codes": [0] * (UNITS + 2) + [1, 0, 0]}
 
 
-def start():
-    daemon = Daemon(home=scratch())
-
-    def end_runner():
-        try:
-            os.kill(int((daemon.state / "runner" / "lock").read_text()), signal.SIGTERM)
-        except (OSError, ValueError):
-            pass
-    at_end(end_runner)
-    return daemon
-
-
 def finish(daemon, id_):
     with daemon.wire() as wire:
         true(wire.call("job.wait", ids=[id_], timeout=60)["done"], f"job {id_} does not end")
@@ -84,7 +71,7 @@ ALL = sorted(["header", "main", "broken", "link", "test"] + [f"u{n}" for n in ra
 
 @test
 def given_kill_9_of_the_daemon_in_the_middle_then_the_build_ends_well_and_nothing_runs_twice():
-    daemon = start()
+    daemon = Daemon()
     folder = daemon.home / "src"
     sources(folder)
     gate = daemon.home / "gate"
@@ -102,7 +89,7 @@ def given_kill_9_of_the_daemon_in_the_middle_then_the_build_ends_well_and_nothin
 
 @test
 def given_kill_9_of_the_runner_in_the_middle_then_what_ran_is_interrupted_or_runs_again_by_policy():
-    daemon = start()
+    daemon = Daemon()
     for then in ("fail", "retry"):
         folder, gate = daemon.home / then, daemon.home / f"{then}.gate"
         sources(folder)
@@ -110,7 +97,7 @@ def given_kill_9_of_the_runner_in_the_middle_then_what_ran_is_interrupted_or_run
             id_ = wire.call("job.submit", spec=build(folder, gate, on_interrupt=then))["id"]
         # Whatever else is done, the one at the gate runs.
         until(lambda f=folder: len(ran(f)) >= UNITS + 1, "all but the one at the gate")
-        os.kill(int((daemon.state / "runner" / "lock").read_text()), signal.SIGKILL)
+        os.kill(daemon.runner(), signal.SIGKILL)
         gate.touch()
         job = finish(daemon, id_)
         if then == "fail":

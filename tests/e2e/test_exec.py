@@ -5,28 +5,7 @@ import os
 import pathlib
 import signal
 
-from harness import Daemon, at_end, equal, is_end, run, scratch, test, true, until
-
-
-def runner_pid(daemon):
-    return int((daemon.state / "runner" / "lock").read_text())
-
-
-def end_runner(daemon):
-    """No test leaves one behind."""
-    def end():
-        try:
-            os.kill(runner_pid(daemon), signal.SIGTERM)
-        except (OSError, ValueError):
-            pass
-    at_end(end)
-
-
-def start(*flags, **more):
-    home = scratch()
-    daemon = Daemon(*flags, home=home, **more)
-    end_runner(daemon)
-    return daemon
+from harness import Daemon, equal, is_end, run, test, true, until
 
 
 def finish(daemon, id_):
@@ -60,7 +39,7 @@ def waits_for(path):
 
 @test
 def given_a_command_then_its_outcome_is_the_result():
-    daemon = start()
+    daemon = Daemon()
     for spec, wanted in [
             ({"exec": ["echo", "hi"]},
              ("completed", {"code": 0, "signal": None, "stdout": "hi\n", "stderr": ""})),
@@ -85,7 +64,7 @@ def given_a_command_then_its_outcome_is_the_result():
 
 @test
 def given_a_command_that_cannot_be_started_then_stage_and_errno_are_told_and_127_is_another_thing():
-    daemon = start()
+    daemon = Daemon()
     plain = daemon.home / "plain"
     plain.write_text("no program")
     bad = daemon.home / "bad"
@@ -105,7 +84,7 @@ def given_a_command_that_cannot_be_started_then_stage_and_errno_are_told_and_127
 
 @test
 def given_much_output_then_the_tail_is_kept_and_it_says_truncated():
-    daemon = start()
+    daemon = Daemon()
     status, result = finish(daemon, submit(
         daemon, [{"exec": ["seq", "1", "300000"], "as": "r"},
                  {"return": ["${r.truncated}", "${len(r.stdout)}", "${r.stdout[-14:]}"]}]))
@@ -114,7 +93,7 @@ def given_much_output_then_the_tail_is_kept_and_it_says_truncated():
 
 @test
 def given_a_grandchild_that_holds_the_pipe_then_the_result_comes_at_once():
-    daemon = start()
+    daemon = Daemon()
     status, result = finish(daemon, submit(daemon, {
         "exec": ["sh", "-c", "sleep 60 & echo $!"], "timeout": "20s"}))
     equal(status, "completed")
@@ -124,7 +103,7 @@ def given_a_grandchild_that_holds_the_pipe_then_the_result_comes_at_once():
 
 @test
 def given_lines_then_they_come_while_the_command_runs_and_a_slow_job_holds_it_up():
-    daemon = start()
+    daemon = Daemon()
     go = daemon.home / "go"
     with daemon.wire() as wire:
         wire.request("job.run", spec={"async_for": {"yield": "lines", "exec": [
@@ -147,7 +126,7 @@ def given_lines_then_they_come_while_the_command_runs_and_a_slow_job_holds_it_up
 
 @test
 def given_a_race_with_finally_then_the_loser_is_gone_before_the_job_is_over():
-    daemon = start()
+    daemon = Daemon()
     slow = daemon.home / "slow"
     status, result = finish(daemon, submit(daemon, {"race": {
         "quick": {"exec": ["sh", "-c", f"while [ ! -e {slow} ]; do sleep 0.01; done"]},
@@ -162,7 +141,7 @@ def given_a_race_with_finally_then_the_loser_is_gone_before_the_job_is_over():
 
 @test
 def given_a_timeout_then_it_is_stopped_and_what_it_said_is_told():
-    daemon = start()
+    daemon = Daemon()
     status, error = finish(daemon, submit(daemon, {
         "exec": ["sh", "-c", "echo so far; exec sleep 60"], "timeout": "300ms"}))
     equal((status, error["type"], error["data"]["stdout"]), ("failed", "TimeoutError", "so far\n"))
@@ -170,7 +149,7 @@ def given_a_timeout_then_it_is_stopped_and_what_it_said_is_told():
 
 @test
 def given_kill_9_of_the_daemon_while_commands_run_then_they_are_adopted():
-    daemon = start()
+    daemon = Daemon()
     running, ended = daemon.home / "running", daemon.home / "ended"
     ids = [submit(daemon, {"exec": waits_for(p), "check": False}, key=str(p))
            for p in (running, ended)]
@@ -189,7 +168,7 @@ def given_kill_9_of_the_daemon_while_commands_run_then_they_are_adopted():
 
 @test
 def given_lines_when_the_daemon_is_killed_then_none_is_missing_and_none_comes_twice():
-    daemon = start()
+    daemon = Daemon()
     go = daemon.home / "go"
     id_ = submit(daemon, {"async_for": {"yield": "lines", "exec": [
         "sh", "-c", f"seq 1 5000; while [ ! -e {go} ]; do sleep 0.01; done; seq 5001 9000"]},
@@ -207,13 +186,13 @@ def given_lines_when_the_daemon_is_killed_then_none_is_missing_and_none_comes_tw
 
 @test
 def given_the_runner_is_killed_then_by_policy():
-    daemon = start("--loops", "2")
+    daemon = Daemon("--loops", "2")
     specs = {then: {"exec": waits_for(daemon.home / then), "check": False, "on_interrupt": then,
                     "pool": then} for then in ("fail", "retry", "hold")}
     ids = {then: submit(daemon, spec) for then, spec in specs.items()}
     pids = {then: pid_in(daemon.home / then) for then in specs}
     (daemon.home / "retry").unlink()
-    old = runner_pid(daemon)
+    old = daemon.runner()
     os.kill(old, signal.SIGKILL)
     status, error = finish(daemon, ids["fail"])
     equal((status, error["type"]), ("failed", "InterruptedError"))
@@ -230,12 +209,12 @@ def given_the_runner_is_killed_then_by_policy():
 
 @test
 def given_daemon_and_runner_are_killed_then_nothing_runs_twice_and_nobody_invents_an_exit():
-    daemon = start()
+    daemon = Daemon()
     path = daemon.home / "both"
     id_ = submit(daemon, {"exec": waits_for(path), "check": False})
     pid = pid_in(path)
     daemon.kill()
-    os.kill(runner_pid(daemon), signal.SIGKILL)
+    os.kill(daemon.runner(), signal.SIGKILL)
     daemon.start()
     status, error = finish(daemon, id_)
     equal((status, error["type"]), ("failed", "InterruptedError"))
@@ -244,7 +223,7 @@ def given_daemon_and_runner_are_killed_then_nothing_runs_twice_and_nobody_invent
 
 @test
 def given_a_deadline_that_passed_while_the_daemon_was_down_then_what_ended_in_time_has_ended_in_time():
-    daemon = start()
+    daemon = Daemon()
     path = daemon.home / "intime"
     id_ = submit(daemon, {"exec": waits_for(path), "check": False, "timeout": "700ms"})
     pid = pid_in(path)
@@ -260,7 +239,7 @@ def given_a_deadline_that_passed_while_the_daemon_was_down_then_what_ended_in_ti
 
 @test
 def given_a_stop_then_commands_go_on_and_the_next_daemon_has_them():
-    daemon = start()
+    daemon = Daemon()
     path = daemon.home / "on"
     id_ = submit(daemon, {"exec": waits_for(path), "check": False})
     pid = pid_in(path)
@@ -273,7 +252,7 @@ def given_a_stop_then_commands_go_on_and_the_next_daemon_has_them():
 
 @test
 def given_more_commands_than_processors_then_no_more_than_that_run_at_a_time():
-    daemon = start()
+    daemon = Daemon()
     (daemon.home / "slots").mkdir()
     script = (f"cd {daemon.home}/slots; mkdir $$; ls | wc -l; sleep 0.02; rmdir $$")
     status, result = finish(daemon, submit(daemon, [

@@ -94,7 +94,7 @@ uint64_t runner_logged(struct runner_fixture *f, const char *word)
 	return number;
 }
 
-static void give_up(struct runner_fixture *f, const char *what)
+void runner_give_up(struct runner_fixture *f, const char *what)
 {
 	print_log(f);
 	fail_msg("waited in vain for %s", what);
@@ -145,7 +145,7 @@ static int wait_for_end(struct runner_fixture *f)
 {
 	for (int64_t end = now_msec() + RUNNER_PATIENCE_MSEC; !has_ended(f);) {
 		if (now_msec() > end)
-			give_up(f, "the end of the runner");
+			runner_give_up(f, "the end of the runner");
 		(void)poll(NULL, 0, PAUSE_MSEC);
 	}
 	return f->exit_status;
@@ -239,6 +239,29 @@ void runner_fixture_close(struct runner_fixture *f)
 	f->state = NULL;
 }
 
+/* --- for cmocka --- */
+
+static struct runner_fixture fixture;
+
+int runner_setup(void **state)
+{
+	*state = &fixture;
+	return runner_fixture_open(&fixture, false) ? 0 : -1;
+}
+
+int runner_setup_grouped(void **state)
+{
+	*state = runner_fixture_open(&fixture, true) ? &fixture : NULL;
+	return 0;
+}
+
+int runner_teardown(void **state)
+{
+	if (*state != NULL)
+		runner_fixture_close(*state);
+	return 0;
+}
+
 /* --- the daemon's end --- */
 
 struct run_ref runner_ref(uint64_t job)
@@ -314,7 +337,7 @@ bool runner_try_connect(struct runner_fixture *f)
 	f->has_all = false;
 	while (!f->has_all) {
 		if (now_msec() > end)
-			give_up(f, "the state of all");
+			runner_give_up(f, "the state of all");
 		if (f->link != NULL && pump(f, 100, NULL) != GD_OK)
 			runner_disconnect(f);
 		if (f->link != NULL)
@@ -397,7 +420,7 @@ const struct run_state *runner_wait(struct runner_fixture *f, uint64_t job, enum
 		if (s != NULL && (s->phase == phase || s->phase != RUN_RUNNING))
 			return s;
 		if (now_msec() > end)
-			give_up(f, "a command's state");
+			runner_give_up(f, "a command's state");
 		runner_pump(f, 100);
 	}
 }
@@ -452,85 +475,4 @@ const char *runner_output(struct runner_fixture *f, uint64_t job, enum run_log_w
 	run_log_close(&log);
 	room[bytes] = '\0';
 	return room;
-}
-
-/* --- the machine --- */
-
-static bool is_alive(long pid)
-{
-	char  path[64], text[512], state = 'X';
-	FILE *stat_file;
-
-	(void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-	stat_file = fopen(path, "re");
-	if (stat_file == NULL)
-		return false;
-	if (fgets(text, sizeof text, stat_file) != NULL && strrchr(text, ')') != NULL)
-		(void)sscanf(strrchr(text, ')') + 1, " %c", &state);
-	(void)fclose(stat_file);
-	return state != 'Z' && state != 'X';
-}
-
-bool process_ends(long pid, int msec)
-{
-	for (int64_t end = now_msec() + msec; is_alive(pid);) {
-		if (now_msec() > end)
-			return false;
-		(void)poll(NULL, 0, PAUSE_MSEC);
-	}
-	return true;
-}
-
-long runner_number(struct runner_fixture *f, const char *name)
-{
-	char    path[128], line[64];
-	int64_t end = now_msec() + RUNNER_PATIENCE_MSEC;
-
-	(void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
-	for (;;) {
-		FILE *file = fopen(path, "re");
-		bool  is_whole = file != NULL && fgets(line, sizeof line, file) != NULL &&
-		                strchr(line, '\n') != NULL;
-
-		if (file != NULL)
-			(void)fclose(file);
-		if (is_whole)
-			return strtol(line, NULL, 10);
-		if (now_msec() > end)
-			give_up(f, name);
-		(void)poll(NULL, 0, PAUSE_MSEC);
-	}
-}
-
-uint32_t count_fds(pid_t pid)
-{
-	char           path[64];
-	DIR           *dir;
-	struct dirent *e;
-	uint32_t       count = 0;
-
-	(void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while ((e = readdir(dir)) != NULL)
-		count += e->d_name[0] != '.';
-	(void)closedir(dir);
-	return count;
-}
-
-uint32_t count_children(pid_t pid)
-{
-	char     path[64], line[65536];
-	FILE    *file;
-	uint32_t count = 0;
-
-	(void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
-	file = fopen(path, "re");
-	if (file == NULL || fgets(line, sizeof line, file) == NULL)
-		line[0] = '\0';
-	if (file != NULL)
-		(void)fclose(file);
-	for (const char *at = line; *at != '\0'; at++)
-		count += *at == ' ';
-	return count;
 }

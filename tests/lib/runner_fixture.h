@@ -39,6 +39,12 @@ bool runner_fixture_open(struct runner_fixture *f, bool wants_cgroup);
 bool runner_fixture_make(struct runner_fixture *f);
 void runner_fixture_close(struct runner_fixture *f);
 
+/* The same for a group of cmocka, with one fixture for all its tests: `*state`. NULL there: the
+ * machine has no control groups to give. */
+int runner_setup(void **state);
+int runner_setup_grouped(void **state);
+int runner_teardown(void **state);
+
 void runner_launch(struct runner_fixture *f);
 void runner_run_again(struct runner_fixture *f); /* starts the runner, and connects */
 void runner_kill(struct runner_fixture *f);      /* SIGKILL, reaped */
@@ -70,6 +76,9 @@ void                    runner_terminate(struct runner_fixture *f, uint64_t job,
 /* The kept output, as text; static storage of 4 MiB. */
 const char    *runner_output(struct runner_fixture *f, uint64_t job, enum run_log_which which);
 struct run_ref runner_ref(uint64_t job);
+
+/* Fails the test, with what the runner has logged: `what` did not come. */
+void runner_give_up(struct runner_fixture *f, const char *what);
 
 /* The number behind the last `word` in the runner's log; fails the test when it is not there. */
 uint64_t runner_logged(struct runner_fixture *f, const char *word);

@@ -1,6 +1,6 @@
 /*
  * The daemon dies, the runner dies, both do; nothing is run twice, no status is invented, every end
- * is told until it is acknowledged: faults D12, D15 to D17, D19, D20, D25.
+ * is told until it is acknowledged: faults D12, D15 to D18.
  */
 #include "daemon/runner/spool.h"
 #include "tests/lib/runner_fixture.h"
@@ -14,9 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,27 +22,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-static struct runner_fixture fixture;
-
-static int open_fixture(void **state)
-{
-	*state = &fixture;
-	return runner_fixture_open(&fixture, false) ? 0 : -1;
-}
-
-static int open_grouped(void **state)
-{
-	*state = runner_fixture_open(&fixture, true) ? &fixture : NULL;
-	return 0;
-}
-
-static int close_fixture(void **state)
-{
-	if (*state != NULL)
-		runner_fixture_close(*state);
-	return 0;
-}
 
 static void write_text(const struct runner_fixture *f, const char *name, const char *text)
 {
@@ -479,214 +455,9 @@ static void an_idle_runner_ends(void **state)
 	f->pid = 0;
 }
 
-/* --- everything at random --- */
-
-#define CHAOS_JOBS 400
-
-/* What the daemon of this test would have in its journal. */
-struct ledger {
-	bool     is_started[CHAOS_JOBS + 1];
-	bool     is_ended[CHAOS_JOBS + 1];   /* and acknowledged */
-	bool     was_killed[CHAOS_JOBS + 1]; /* the runner, after the start */
-	uint32_t lost, exited;
-};
-
-static void record_ends(struct runner_fixture *f, struct ledger *l)
-{
-	for (uint64_t job = 1; job <= CHAOS_JOBS; job++) {
-		const struct run_state *s = l->is_started[job] ? runner_state(f, job) : NULL;
-
-		/* An end may be told again: it is known by its ref. */
-		if (s == NULL || s->phase == RUN_RUNNING || l->is_ended[job])
-			continue;
-		l->is_ended[job] = true;
-		if (s->phase == RUN_LOST) {
-			assert_true(l->was_killed[job]);
-			l->lost++;
-		} else {
-			assert_int_equal(s->phase, RUN_EXITED);
-			assert_int_equal(s->exit.code, job % 100);
-			l->exited++;
-		}
-		runner_ack(f, job);
-	}
-}
-
-/* What was started and is told by nobody: the answer was lost before the runner had the START, so it
- * is sent again. */
-static void send_again(struct runner_fixture *f, struct ledger *l, uint64_t job)
-{
-	char script[128];
-
-	(void)snprintf(script, sizeof script, "echo %d >>ran; sleep 0.0%d; exit %d", (int)job,
-	               (int)(job % 9), (int)(job % 100));
-	runner_shell(f, job, script);
-	l->is_started[job] = true;
-}
-
-static void count_runs(struct runner_fixture *f, uint32_t runs[CHAOS_JOBS + 1])
-{
-	char  path[128];
-	int   job;
-	FILE *file;
-
-	(void)snprintf(path, sizeof path, "%s/ran", f->dir);
-	file = fopen(path, "re");
-	while (file != NULL && fscanf(file, "%d", &job) == 1)
-		runs[job]++;
-	if (file != NULL)
-		(void)fclose(file);
-}
-
-/* Connections are cut and runners killed at random moments; each command is run at most once, its
- * status is the true one, and only those that a killed runner had are lost. */
-static void whatever_dies_nothing_is_run_twice_and_no_status_is_wrong(void **state)
-{
-	static struct ledger l;
-
-	struct runner_fixture *f = *state;
-	uint32_t               runs[CHAOS_JOBS + 1] = { 0 };
-	unsigned               seed = 20301;
-	uint64_t               next = 1, first = 1;
-	int64_t                end = now_msec() + 60000;
-
-	l = (struct ledger){ 0 };
-	while (first <= CHAOS_JOBS) {
-		int what = rand_r(&seed) % 100;
-
-		assert_true(now_msec() < end);
-		if (next <= CHAOS_JOBS && next < first + 12)
-			send_again(f, &l, next++);
-		if (what < 6) {
-			runner_disconnect(f); /* perhaps with a START on the way */
-			runner_connect(f);
-		} else if (what < 7) {
-			for (uint64_t job = first; job < next; job++)
-				l.was_killed[job] = true;
-			runner_kill(f);
-			runner_run_again(f);
-		} else {
-			runner_pump(f, what % 4);
-		}
-		if (what < 7)
-			for (uint64_t job = first; job < next; job++)
-				if (!l.is_ended[job] && runner_state(f, job) == NULL)
-					send_again(f, &l, job);
-		record_ends(f, &l);
-		while (first <= CHAOS_JOBS && l.is_ended[first])
-			first++;
-	}
-	count_runs(f, runs);
-
-	assert_int_equal(l.lost + l.exited, CHAOS_JOBS);
-	assert_true(l.exited > 0);
-	for (int job = 1; job <= CHAOS_JOBS; job++)
-		assert_in_range(runs[job], 0, 1);
-}
-
-/* --- bad words on the socket --- */
-
-/* What it answers to these bytes until it closes, as the text of REFUSED. */
-static void expect_refused(struct runner_fixture *f, const void *bytes, size_t count,
-                           const char *words)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	char               room[1024];
-	size_t             got = 0, used;
-	struct run_message m;
-	int                fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	(void)snprintf(to.sun_path, sizeof to.sun_path, "%s", f->socket);
-	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
-	assert_int_equal(send(fd, bytes, count, MSG_NOSIGNAL), count);
-	for (;;) {
-		struct pollfd look = { .fd = fd, .events = POLLIN };
-		ssize_t       more;
-
-		assert_int_equal(poll(&look, 1, RUNNER_PATIENCE_MSEC), 1);
-		if ((more = recv(fd, room + got, sizeof room - got, 0)) <= 0)
-			break;
-		got += (size_t)more;
-	}
-	(void)close(fd);
-	assert_int_equal(run_message_get(room, got, &m, &used), WIRE_MESSAGE);
-	assert_int_equal(m.kind, RUN_REFUSED);
-	assert_non_null(strstr(m.words, words));
-}
-
-static void expect_message_refused(struct runner_fixture *f, const struct run_message *m,
-                                   const char *words)
-{
-	struct buf b = { 0 };
-
-	run_message_put(&b, m);
-	expect_refused(f, b.at, b.bytes, words);
-	buf_close(&b);
-}
-
-static void garbage_ends_its_connection_and_nothing_else(void **state)
-{
-	struct runner_fixture *f = *state;
-
-	expect_refused(f, "\0\0\0\0", 4, "malformed");
-	expect_refused(f, "\xff\xff\xff\xff", 4, "malformed");
-	expect_refused(f, "\1\0\0\0\x63", 5, "malformed");
-	expect_refused(f, "GET / HTTP/1.1\r\n\r\n", 18, "malformed");
-	expect_message_refused(f, &(struct run_message){ .kind = RUN_LIST }, "HELLO");
-	expect_message_refused(f, &(struct run_message){ .kind = RUN_HELLO, .version = 99 },
-	                       "version 1 and not 99");
-	runner_shell(f, 1, "exit 18");
-
-	assert_int_equal(runner_exit(f, 1)->code, 18);
-}
-
-/* More questions than answers are taken: those that wait are answered when it reads again. */
-static void questions_are_answered_as_fast_as_the_answers_are_read(void **state)
-{
-	struct runner_fixture *f = *state;
-	uint32_t               asked = 150000, answered = 0;
-	int64_t                end = now_msec() + RUNNER_PATIENCE_MSEC;
-
-	runner_shell(f, 1, "exit 0");
-	(void)runner_exit(f, 1);
-	for (uint32_t i = 0; i < asked; i++)
-		assert_int_equal(runner_link_list(f->link, NULL), GD_OK);
-	/* All that the runner takes, before a word of it is heard. */
-	while (runner_link_wants_to_write(f->link) &&
-	       now_msec() < end - RUNNER_PATIENCE_MSEC + 1000)
-		assert_int_equal(runner_link_flush(f->link, NULL), GD_OK);
-	while (answered < asked) {
-		struct pollfd      look = { .fd = runner_link_fd(f->link), .events = POLLIN };
-		struct run_message m;
-
-		assert_true(now_msec() < end);
-		(void)poll(&look, 1, 100);
-		assert_int_equal(runner_link_read(f->link, NULL), GD_OK);
-		while (runner_link_next(f->link, &m))
-			answered += m.kind == RUN_STATE_END;
-	}
-
-	assert_int_equal(answered, asked);
-}
-
-static void a_daemon_that_stands_still_costs_the_runner_no_memory(void **state)
-{
-	struct runner_fixture *f = *state;
-	const char *const      argv[] = { "sh", "-c", "head -c 30000000 /dev/zero; echo end >done",
-		                          NULL };
-	struct run_start       s = runner_command(f, 1, argv);
-
-	s.tells_output = true;
-	runner_start(f, &s);
-	(void)runner_number(f, "done"); /* and nothing was read meanwhile */
-
-	assert_int_equal(runner_exit(f, 1)->bytes[RUN_STDOUT], 30000000);
-	assert_true(f->output_count > 0 && f->output_count < 8000);
-}
-
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, runner_setup, runner_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_command_outlives_the_daemon_and_its_end_is_told_to_the_next),
 		CASE(a_running_command_is_adopted),
@@ -696,8 +467,8 @@ int main(void)
 		CASE(ten_thousand_commands_are_adopted_within_a_second),
 		CASE(what_ran_when_the_runner_was_killed_is_ended_and_lost),
 		{ "with control groups: what_ran_when_the_runner_was_killed_is_ended_and_lost",
-		  what_ran_when_the_runner_was_killed_is_ended_and_lost, open_grouped,
-		  close_fixture, NULL },
+		  what_ran_when_the_runner_was_killed_is_ended_and_lost, runner_setup_grouped,
+		  runner_teardown, NULL },
 		CASE(a_survivor_is_known_by_its_pid_and_when_it_was_there),
 		CASE(another_process_with_the_same_pid_is_left_alone),
 		CASE(after_a_reboot_no_process_is_looked_for),
@@ -710,10 +481,6 @@ int main(void)
 		CASE(a_lock_that_is_let_go_in_a_moment_is_waited_for),
 		CASE(the_library_starts_a_runner_that_outlives_its_parent),
 		CASE(an_idle_runner_ends),
-		CASE(whatever_dies_nothing_is_run_twice_and_no_status_is_wrong),
-		CASE(garbage_ends_its_connection_and_nothing_else),
-		CASE(questions_are_answered_as_fast_as_the_answers_are_read),
-		CASE(a_daemon_that_stands_still_costs_the_runner_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("runner_life", tests, NULL, NULL);

@@ -19,20 +19,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static struct runner_fixture fixture;
-
-static int open_fixture(void **state)
-{
-	*state = &fixture;
-	return runner_fixture_open(&fixture, false) ? 0 : -1;
-}
-
-static int close_fixture(void **state)
-{
-	runner_fixture_close(*state);
-	return 0;
-}
-
 static uint64_t peak_kib(pid_t pid)
 {
 	char     path[64], line[256];
@@ -251,7 +237,7 @@ static void a_paced_command_without_a_reader_is_terminated_all_the_same(void **s
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, runner_setup, runner_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_flood_is_counted_exactly_and_its_tail_kept),
 		CASE(a_gigabyte_passes_and_the_runner_does_not_grow),

@@ -17,20 +17,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-static struct runner_fixture fixture;
-
-static int open_fixture(void **state)
-{
-	*state = &fixture;
-	return runner_fixture_open(&fixture, false) ? 0 : -1;
-}
-
-static int close_fixture(void **state)
-{
-	runner_fixture_close(*state);
-	return 0;
-}
-
 static void write_file(const struct runner_fixture *f, const char *name, const char *text,
                        mode_t mode)
 {
@@ -405,7 +391,7 @@ static void one_that_ends_at_once_is_told_of_once_and_others_to_run(void **state
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, runner_setup, runner_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_command_runs_and_its_status_and_output_are_told),
 		CASE(a_command_has_exactly_the_descriptors_0_1_and_2),

@@ -17,27 +17,6 @@
 
 #define SETTLE_MSEC 2000
 
-static struct runner_fixture fixture;
-
-static int open_walking(void **state)
-{
-	*state = &fixture;
-	return runner_fixture_open(&fixture, false) ? 0 : -1;
-}
-
-static int open_grouped(void **state)
-{
-	*state = runner_fixture_open(&fixture, true) ? &fixture : NULL;
-	return 0;
-}
-
-static int close_fixture(void **state)
-{
-	if (*state != NULL)
-		runner_fixture_close(*state);
-	return 0;
-}
-
 static struct runner_fixture *get(void **state)
 {
 	if (*state == NULL)
@@ -390,10 +369,10 @@ static void a_hundred_cancelled_trees_leave_no_survivor(void **state)
 
 int main(void)
 {
-#define BOTH(name)                                                                     \
-	{ "with /proc: " #name, name, open_walking, close_fixture, NULL },             \
-	{                                                                              \
-		"with control groups: " #name, name, open_grouped, close_fixture, NULL \
+#define BOTH(name)                                                                               \
+	{ "with /proc: " #name, name, runner_setup, runner_teardown, NULL },                     \
+	{                                                                                        \
+		"with control groups: " #name, name, runner_setup_grouped, runner_teardown, NULL \
 	}
 	const struct CMUnitTest tests[] = {
 		BOTH(what_a_command_leaves_behind_is_killed),

@@ -618,49 +618,45 @@ static void given_a_restart_then_each_priority_is_in_the_order_of_asking_again(v
 
 /* --- without memory --- */
 
-static void given_no_memory_then_an_asking_is_refused_and_nothing_has_changed(void **state)
+/* One asks for `name` where another holds "db", until there is memory; how often there was none. */
+static size_t acquire_without_memory(struct bench *b, const char *name, int priority)
 {
-	struct bench *b = *state;
-	size_t        failures = 0;
-	enum gd_err   rc;
+	size_t      failures = 0;
+	enum gd_err rc;
 
-	if (!fault_is_possible())
-		skip();
-	acquire(b, 1);
 	for (;; failures++) {
 		fault_arm(failures);
-		rc = semaphores_acquire(b->table, 2, 1, text("x"), 0, 0);
+		rc = semaphores_acquire(b->table, 2, 1, text(name), priority, 0);
 		if (!fault_disarm())
 			break;
 		assert_int_equal(rc, GD_NOMEM);
 		assert_listed(b, NULL, 9, "db 1 1 0");
 	}
-
 	assert_int_equal(rc, GD_OK);
-	assert_int_equal(failures, 2); /* the claim, the semaphore */
+	return failures;
+}
+
+static void given_no_memory_then_an_asking_is_refused_and_nothing_has_changed(void **state)
+{
+	struct bench *b = *state;
+
+	if (!fault_is_possible())
+		skip();
+	acquire(b, 1);
+
+	assert_int_equal(acquire_without_memory(b, "x", 0), 2); /* the claim, the semaphore */
 	assert_granted(b, "1.1 2.1");
 }
 
 static void given_no_memory_for_a_line_then_nobody_stands_in_it(void **state)
 {
 	struct bench *b = *state;
-	size_t        failures = 0;
-	enum gd_err   rc;
 
 	if (!fault_is_possible())
 		skip();
 	acquire(b, 1);
-	for (;; failures++) {
-		fault_arm(failures);
-		rc = semaphores_acquire(b->table, 2, 1, text("db"), 3, 0);
-		if (!fault_disarm())
-			break;
-		assert_int_equal(rc, GD_NOMEM);
-		assert_listed(b, NULL, 9, "db 1 1 0");
-	}
 
-	assert_int_equal(rc, GD_OK);
-	assert_int_equal(failures, 2); /* the claim, the line */
+	assert_int_equal(acquire_without_memory(b, "db", 3), 2); /* the claim, the line */
 	release(b, 1);
 	assert_granted(b, "1.1 2.1");
 }
