@@ -87,6 +87,7 @@ static const struct {
 	[OP_UNDO_ADD] = { op_undo_add, op_undo_resume },
 	[OP_UNDO_CLOSE] = { op_undo_close, op_undo_resume },
 	[OP_EXEC] = { op_exec, op_exec_resume },
+	[OP_OUTCALL] = { op_exec, op_exec_resume },
 	[OP_WITH] = { op_with, go_on },
 	[OP_WITH_END] = { op_with_end, NULL },
 	[OP_GEN_NEW] = { op_gen_new, NULL },
@@ -138,7 +139,8 @@ static enum step meet(struct running *r, const struct op *op, struct value exc)
 	}
 	if (op->kind == OP_UNDO_ADD || op->kind == OP_UNDO_CLOSE)
 		return undo_meet(r, op, exc);
-	if (op->kind == OP_EXEC || op->kind == OP_EXEC_LINE || op->kind == OP_EXEC_CLOSE)
+	if (op->kind == OP_EXEC || op->kind == OP_OUTCALL || op->kind == OP_EXEC_LINE ||
+	    op->kind == OP_EXEC_CLOSE)
 		return exec_meet(r, op, exc);
 	if (op->kind == OP_WITH)
 		with_leave(r, op->dst);

@@ -46,6 +46,16 @@
  * before its deadline has not missed it however late that was heard; but not before the job's own
  * clock (engine_job_info), which may have gone on.
  *
+ * Calls, on a thread or by HTTP, go the same way, with less of it: CALL in place of EXEC, no LINES, and
+ * no STOP: a RECALL at any time says that nobody waits any more, and whatever comes of it is dropped.
+ * CALL's `data` is {function: name, args: list or dict}, or the parts of a request as the language has
+ * them, timeout in seconds; all JSON, otherwise checked by nobody. With on_interrupt: "fail" or "hold"
+ * it needs a BEGIN, which is durable before it begins, for after that nobody knows; without, it may
+ * happen twice, and EXITED comes alone. EXITED's `message` is one of
+ *	{result: value}				of a request {status, ...}
+ *	{error: {type, message, data}}
+ *	{interrupted: text, or true}
+ *
  * What the outside knows of a ticket follows from outputs and inputs alone, each input taken down
  * behind its step: a replayed input may be fed in the step that brings out what it answers. An
  * EXEC of a known ticket is its next attempt; an input of an earlier attempt changes nothing; LINES
@@ -111,7 +121,8 @@ enum engine_out_kind {
 	ENGINE_RECALL, /* `ticket`, which has not begun or is held, is wanted no more */
 	ENGINE_STOP,   /* `ticket`, which has begun, shall end, with its grace */
 	ENGINE_KILL,   /* the same at once; behind a STOP */
-	ENGINE_MORE    /* `ticket` has taken the lines that it was given */
+	ENGINE_MORE,   /* `ticket` has taken the lines that it was given */
+	ENGINE_CALL    /* as EXEC, for a call */
 };
 
 struct engine_out {
@@ -194,7 +205,8 @@ enum engine_wait_kind {
 	ENGINE_WAIT_TURN,     /* of its command, in the pool `name` (VALUE_NONE: the default one) */
 	ENGINE_WAIT_COMMAND,  /* the end of one that runs */
 	ENGINE_WAIT_STOP,     /* the end of one that is being stopped */
-	ENGINE_WAIT_RESUME    /* ENGINE_RESUME: it was interrupted, and is held */
+	ENGINE_WAIT_RESUME,   /* ENGINE_RESUME: it was interrupted, and is held */
+	ENGINE_WAIT_CALL      /* the outcome of a call; `program`: the function, or the URL */
 };
 
 struct engine_wait {

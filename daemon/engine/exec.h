@@ -1,7 +1,7 @@
 /*
- * exec.h - commands under way, as the engine knows them.
+ * exec.h - commands and calls under way, as the engine knows them.
  *
- * The engine knows no processes. It puts out what it wants to run (ENGINE_EXEC), is told when that
+ * The engine knows no processes. It puts out what it wants to run (ENGINE_EXEC, ENGINE_CALL), is told when that
  * begins and how it ended, and says when it has to stop. What it promises to a job: nothing goes on
  * behind the end of a command, so a cancel, a deadline or a consumer that breaks off first stops the
  * command and is met when its end has come.
@@ -11,6 +11,9 @@
  *      |   |              | `--EXITED interrupted, `hold`--> HELD --RESUME fail, cancel--> ENDED
  *      |   `--cancel: STOP, wanted no more--> ENDED           |
  *      `------ EXITED interrupted, `retry`; RESUME retry -----'    (an attempt more)
+ *
+ * A call, on a thread or by HTTP, is never STOPPING: who is cancelled does not wait for its end, which
+ * is RECALLed and dropped. It may end before it BEGINs, which only some do.
  *
  * Ownership: counted. The slot of its op holds one reference, and the list of the job's claims one
  * until it has ENDED; a slot that is dropped before leaves a command that nobody waits for, which the
@@ -29,24 +32,30 @@ enum exec_state { EXEC_WAITING, EXEC_RUNNING, EXEC_STOPPING, EXEC_HELD, EXEC_END
 #define EXEC_DEAF 4u   /* nobody takes its lines any more */
 #define EXEC_KILLED 8u /* said */
 
+/* What is asked for. */
+enum exec_kind { EXEC_COMMAND, EXEC_CALL };
+
 struct exec_run {
-	struct claim       claim;   /* sched.obj.state: enum exec_state; sched.at: its deadline */
-	const struct exec *spec;    /* in the program */
-	struct value       request; /* see ENGINE_EXEC */
-	struct value       path;    /* address of its op, text */
-	struct value       outcome; /* what EXITED said; VALUE_NONE before */
-	struct value       lines;   /* that have come and are not all taken; VALUE_NONE: all are */
+	struct claim claim;   /* sched.obj.state: enum exec_state; sched.at: its deadline */
+	struct value request; /* see ENGINE_EXEC */
+	struct value path;    /* address of its op, text */
+	struct value outcome; /* what EXITED said; VALUE_NONE before */
+	struct value lines;   /* that have come and are not all taken; VALUE_NONE: all are */
 	struct value cancel; /* that its task has met; raised when it has ended. VALUE_NONE: none */
 	uint32_t     next_line;
-	uint32_t     attempt; /* from 1 */
-	gd_nsec      timeout; /* from BEGIN on; GD_NSEC_NEVER: none */
+	uint32_t     attempt;   /* from 1 */
+	gd_nsec      timeout;   /* of a command, from BEGIN on; GD_NSEC_NEVER: none */
+	uint8_t      kind;      /* enum exec_kind */
+	uint8_t      interrupt; /* enum exec_interrupt */
+	bool         checks;    /* an end that is no success is raised */
 };
 
 /* --- exec_run.c: its life --- */
 
-/* A command for op `op` of the running task, put out; nothing is put out when a cancel of the task is
- * due at its next wait. NULL: raised, or heap.failed. */
-struct exec_run *exec_open(struct running *r, const struct op *op);
+/* For op `op` of the running task, put out; nothing is put out when a cancel of the task is due at its
+ * next wait. NULL: raised, or heap.failed. */
+struct exec_run *exec_open_command(struct running *r, const struct op *op);
+struct exec_run *exec_open_call(struct running *r, const struct op *op);
 void             exec_free(struct engine *e, struct exec_run *x);
 /* BEGIN, EXITED, LINES, RESUME; one that fits no command in that state is ignored: it came twice, or
  * too late. */
@@ -82,7 +91,26 @@ bool                exec_outcome_check(struct running *r, const struct exec_run 
 bool                exec_outcome_is_interrupted(struct value outcome);
 /* {code, signal}, a new reference. */
 struct value        exec_outcome_status(struct engine *e, struct value outcome);
-/* The program, or the profile, for people; borrowed from the request. */
+/* The program, the profile, the function or the URL, for people; borrowed from the request. */
 const struct vtext *exec_program(const struct exec_run *x);
+
+void         exec_add_program(struct buf *b, const struct exec_run *x); /* clipped */
+/* Raises what `b` says, and closes it. `data` is taken. False. */
+bool         exec_raise(struct running *r, const char *type, struct buf *b, struct value data);
+/* A member; null where there is none, or no dict. Borrowed. */
+struct value exec_member(struct value dict, const char *name);
+
+/* --- outcall.c: calls --- */
+
+const struct vtext *outcall_name(const struct exec_run *x); /* as exec_program() */
+
+/* As exec_request(); `*interrupt`: what becomes of it when nobody knows how it ended. */
+bool         outcall_request(struct running *r, const struct outcall *spec, struct value *request,
+                             enum exec_interrupt *interrupt);
+/* As exec_outcome_check(). */
+bool         outcall_check(struct running *r, const struct exec_run *x);
+struct value outcall_result(const struct exec_run *x); /* borrowed; of one that was checked */
+/* What its event tells: {status}, or VALUE_NONE. A new reference. */
+struct value outcall_status(struct engine *e, const struct exec_run *x);
 
 #endif

@@ -12,8 +12,7 @@ static const char *const SIGNALS[] = {
 	"SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS",
 };
 
-/* A member; null where there is none, or no dict. */
-static struct value member(struct value dict, const char *name)
+struct value exec_member(struct value dict, const char *name)
 {
 	struct value v = VALUE_NONE;
 
@@ -24,10 +23,14 @@ static struct value member(struct value dict, const char *name)
 
 const struct vtext *exec_program(const struct exec_run *x)
 {
-	struct value profile = member(x->request, "profile");
+	struct value profile = exec_member(x->request, "profile");
 
-	return value_text(value_is_null(profile) ? value_list(member(x->request, "argv"))->at[0]
-	                                         : profile);
+	if (x->kind == EXEC_CALL)
+		return outcall_name(x);
+
+	return value_text(value_is_null(profile)
+	                          ? value_list(exec_member(x->request, "argv"))->at[0]
+	                          : profile);
 }
 
 /* --- words --- */
@@ -45,7 +48,7 @@ static void add_clipped(struct buf *b, const char *at, size_t bytes)
 		buf_add_text(b, "...");
 }
 
-static void add_program(struct buf *b, const struct exec_run *x)
+void exec_add_program(struct buf *b, const struct exec_run *x)
 {
 	add_clipped(b, exec_program(x)->at, exec_program(x)->bytes);
 }
@@ -83,8 +86,7 @@ static void add_signal(struct buf *b, int64_t number)
 	buf_add_i64(b, number);
 }
 
-/* Raises what `b` says, and closes it. `data` is taken. */
-static bool raise_it(struct running *r, const char *type, struct buf *b, struct value data)
+bool exec_raise(struct running *r, const char *type, struct buf *b, struct value data)
 {
 	struct value exc = exception_new(r->e, r->j, r->t, type, b->at, b->bytes);
 
@@ -102,48 +104,49 @@ static bool raise_late(struct running *r, const struct exec_run *x)
 {
 	struct buf b = { 0 };
 
-	add_program(&b, x);
+	exec_add_program(&b, x);
 	buf_addf(&b, " was not done within %.9g s", (double)x->timeout / 1e9);
-	return raise_it(r, "TimeoutError", &b, value_retain(x->outcome));
+	return exec_raise(r, "TimeoutError", &b, value_retain(x->outcome));
 }
 
 static bool raise_not_started(struct running *r, const struct exec_run *x, struct value error)
 {
 	struct buf   b = { 0 };
-	struct value stage = member(error, "stage");
+	struct value stage = exec_member(error, "stage");
 
 	buf_add_text(&b, "cannot start ");
-	add_program(&b, x);
+	exec_add_program(&b, x);
 	buf_add_text(&b, ": ");
-	value_write_text(&b, member(error, "message"));
+	value_write_text(&b, exec_member(error, "message"));
 	if (value_is_type(stage, VALUE_T_TEXT)) {
 		buf_add_text(&b, " (");
 		value_write_text(&b, stage);
 		buf_add_byte(&b, ')');
 	}
-	return raise_it(r, "ExecError", &b, value_retain(error));
+	return exec_raise(r, "ExecError", &b, value_retain(error));
 }
 
 static bool raise_interrupted(struct running *r, const struct exec_run *x)
 {
 	struct buf   b = { 0 };
-	struct value why = member(x->outcome, "interrupted");
+	struct value why = exec_member(x->outcome, "interrupted");
 
-	add_program(&b, x);
+	exec_add_program(&b, x);
 	buf_add_text(&b, " was interrupted, and how it ended is not known");
 	if (value_is_type(why, VALUE_T_TEXT)) {
 		buf_add_text(&b, ": ");
 		value_write_text(&b, why);
 	}
-	return raise_it(r, "InterruptedError", &b, value_retain(x->outcome));
+	return exec_raise(r, "InterruptedError", &b, value_retain(x->outcome));
 }
 
 static bool raise_failed(struct running *r, const struct exec_run *x)
 {
 	struct buf   b = { 0 };
-	struct value code = member(x->outcome, "code"), signal = member(x->outcome, "signal");
+	struct value code = exec_member(x->outcome, "code"),
+		     signal = exec_member(x->outcome, "signal");
 
-	add_program(&b, x);
+	exec_add_program(&b, x);
 	if (value_type(signal) == VALUE_T_INT) {
 		buf_add_text(&b, " was ended by ");
 		add_signal(&b, value_as_int(signal));
@@ -151,33 +154,35 @@ static bool raise_failed(struct running *r, const struct exec_run *x)
 		buf_add_text(&b, " exited with ");
 		value_write_text(&b, code);
 	}
-	add_last_words(&b, member(x->outcome, "stderr"));
-	return raise_it(r, "ExecError", &b, value_retain(x->outcome));
+	add_last_words(&b, exec_member(x->outcome, "stderr"));
+	return exec_raise(r, "ExecError", &b, value_retain(x->outcome));
 }
 
 static bool has_succeeded(struct value outcome)
 {
-	struct value code = member(outcome, "code");
+	struct value code = exec_member(outcome, "code");
 
 	return value_type(code) == VALUE_T_INT && value_as_int(code) == 0;
 }
 
 bool exec_outcome_is_interrupted(struct value outcome)
 {
-	return !value_is_null(member(outcome, "interrupted"));
+	return !value_is_null(exec_member(outcome, "interrupted"));
 }
 
 bool exec_outcome_check(struct running *r, const struct exec_run *x)
 {
-	struct value error = member(x->outcome, "error");
+	struct value error = exec_member(x->outcome, "error");
 
 	if (x->claim.sched.obj.flags & EXEC_LATE)
 		return raise_late(r, x);
-	if (!value_is_null(error))
-		return raise_not_started(r, x, error);
 	if (exec_outcome_is_interrupted(x->outcome))
 		return raise_interrupted(r, x);
-	if (has_succeeded(x->outcome) || !(x->spec->flags & EXEC_CHECKS))
+	if (x->kind == EXEC_CALL)
+		return outcall_check(r, x);
+	if (!value_is_null(error))
+		return raise_not_started(r, x, error);
+	if (has_succeeded(x->outcome) || !x->checks)
 		return true;
 	return raise_failed(r, x);
 }
@@ -190,6 +195,6 @@ struct value exec_outcome_status(struct engine *e, struct value outcome)
 	for (size_t i = 0; i < 2; i++)
 		status = value_dict_put(&e->heap, status,
 		                        value_text_new(&e->heap, NAMES[i], strlen(NAMES[i])),
-		                        value_retain(member(outcome, NAMES[i])));
+		                        value_retain(exec_member(outcome, NAMES[i])));
 	return status;
 }

@@ -61,6 +61,11 @@ static void put(struct engine *e, struct exec_run *x, enum engine_out_kind kind,
 		e->heap.failed = true;
 }
 
+static void put_wish(struct engine *e, struct exec_run *x)
+{
+	put(e, x, x->kind == EXEC_CALL ? ENGINE_CALL : ENGINE_EXEC, x->request);
+}
+
 static void put_stop(struct engine *e, struct exec_run *x)
 {
 	put(e, x, ENGINE_STOP, VALUE_NONE);
@@ -89,29 +94,20 @@ static struct value address_of(struct running *r)
 	return value_text_new(&r->e->heap, b->at == NULL ? "" : b->at, b->bytes);
 }
 
-struct exec_run *exec_open(struct running *r, const struct op *op)
+/* `like` says what is asked for; its request is taken. */
+static struct exec_run *open(struct running *r, const struct op *op, const struct exec_run *like)
 {
-	const struct exec *spec = &r->j->program->execs[op->a];
-	struct value       request;
-	gd_nsec            timeout;
-	struct exec_run   *x;
+	struct exec_run *x = slab_alloc(&r->e->slab, sizeof *x);
 
-	if (!exec_request(r, spec, &request, &timeout))
-		return NULL;
-	x = slab_alloc(&r->e->slab, sizeof *x);
 	if (x == NULL) {
 		r->e->heap.failed = true;
-		value_release(&r->e->heap, request);
+		value_release(&r->e->heap, like->request);
 		return NULL;
 	}
-	*x = (struct exec_run){ .spec = spec,
-		                .request = request,
-		                .path = address_of(r),
-		                .outcome = VALUE_NONE,
-		                .lines = VALUE_NONE,
-		                .cancel = VALUE_NONE,
-		                .attempt = 1,
-		                .timeout = timeout };
+	*x = *like;
+	x->path = address_of(r);
+	x->outcome = x->lines = x->cancel = VALUE_NONE;
+	x->attempt = 1;
 	claim_open(&x->claim, VALUE_T_EXEC, r->t);
 	x->claim.sched.obj.state = EXEC_WAITING;
 	slot_set(r, op->b, value_of_obj(x));
@@ -120,9 +116,35 @@ struct exec_run *exec_open(struct running *r, const struct op *op)
 		claim_close(&x->claim);
 	} else {
 		x->claim.sched.obj.refs++;
-		put(r->e, x, ENGINE_EXEC, x->request);
+		put_wish(r->e, x);
 	}
 	return x;
+}
+
+struct exec_run *exec_open_command(struct running *r, const struct op *op)
+{
+	const struct exec *spec = &r->j->program->execs[op->a];
+	struct exec_run    like = { .kind = EXEC_COMMAND,
+		                    .interrupt = spec->interrupt,
+		                    .checks = (spec->flags & EXEC_CHECKS) != 0 };
+
+	if (!exec_request(r, spec, &like.request, &like.timeout))
+		return NULL;
+	return open(r, op, &like);
+}
+
+struct exec_run *exec_open_call(struct running *r, const struct op *op)
+{
+	const struct outcall *spec = &r->j->program->outcalls[op->a];
+	struct exec_run       like = { .kind = EXEC_CALL,
+		                       .timeout = GD_NSEC_NEVER,
+		                       .checks = spec->checks };
+	enum exec_interrupt   interrupt;
+
+	if (!outcall_request(r, spec, &like.request, &interrupt))
+		return NULL;
+	like.interrupt = (uint8_t)interrupt;
+	return open(r, op, &like);
 }
 
 void exec_free(struct engine *e, struct exec_run *x)
@@ -167,6 +189,11 @@ bool exec_stop(struct engine *e, struct exec_run *x)
 		end(e, x);
 		return false;
 	case EXEC_RUNNING:
+		if (x->kind == EXEC_CALL) {
+			put(e, x, ENGINE_RECALL, VALUE_NONE);
+			end(e, x);
+			return false;
+		}
 		put_stop(e, x);
 		return true;
 	case EXEC_STOPPING:
@@ -244,7 +271,7 @@ static void again(struct engine *e, struct exec_run *x)
 	x->claim.sched.obj.state = EXEC_WAITING;
 	x->claim.sched.obj.flags &= (uint8_t)~EXEC_KILLED;
 	x->attempt++;
-	put(e, x, ENGINE_EXEC, x->request);
+	put_wish(e, x);
 }
 
 static void keep_outcome(struct engine *e, struct exec_run *x, struct value outcome)
@@ -255,12 +282,13 @@ static void keep_outcome(struct engine *e, struct exec_run *x, struct value outc
 
 static void exited(struct engine *e, struct exec_run *x, struct value outcome)
 {
-	enum exec_interrupt then = (enum exec_interrupt)x->spec->interrupt;
+	enum exec_interrupt then = (enum exec_interrupt)x->interrupt;
+	bool                is_early = x->kind == EXEC_CALL && state_of(x) == EXEC_WAITING;
 
-	if (state_of(x) != EXEC_RUNNING && state_of(x) != EXEC_STOPPING)
+	if (state_of(x) != EXEC_RUNNING && state_of(x) != EXEC_STOPPING && !is_early)
 		return;
 	disarm(e, x);
-	if (state_of(x) == EXEC_RUNNING && exec_outcome_is_interrupted(outcome)) {
+	if (state_of(x) != EXEC_STOPPING && exec_outcome_is_interrupted(outcome)) {
 		if (then == EXEC_INTERRUPT_RETRY && x->attempt < EXEC_ATTEMPTS_MAX) {
 			again(e, x);
 			return;

@@ -1,4 +1,4 @@
-/* exec, and async_for over the lines of one. */
+/* exec, and async_for over the lines of one; to_thread and http. */
 #include "daemon/engine/exec.h"
 #include "daemon/engine/ops.h"
 
@@ -43,7 +43,8 @@ static void say_completed(struct running *r, const struct op *op, const struct e
 
 	if (!makes_events(r, op))
 		return;
-	status = exec_outcome_status(r->e, x->outcome);
+	status = x->kind == EXEC_CALL ? outcall_status(r->e, x)
+	                              : exec_outcome_status(r->e, x->outcome);
 	(void)engine_put(r->e, r->j, ENGINE_TASK_COMPLETED, status, r->t);
 	value_release(&r->e->heap, status);
 }
@@ -67,7 +68,7 @@ static enum step fail(struct running *r, const struct op *op)
 /* False: raised, or heap.failed. */
 static bool open(struct running *r, const struct op *op)
 {
-	if (exec_open(r, op) == NULL)
+	if ((op->kind == OP_OUTCALL ? exec_open_call(r, op) : exec_open_command(r, op)) == NULL)
 		return false;
 	say_started(r, op);
 	return true;
@@ -89,7 +90,7 @@ enum step op_exec_resume(struct running *r, const struct op *op)
 	if (!exec_outcome_check(r, x))
 		return fail(r, op);
 	say_completed(r, op, x);
-	result = value_retain(x->outcome);
+	result = value_retain(x->kind == EXEC_CALL ? outcall_result(x) : x->outcome);
 	slot_set(r, op->b, VALUE_NONE);
 	slot_set(r, op->dst, result);
 	return STEP_NEXT;

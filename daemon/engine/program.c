@@ -43,6 +43,7 @@ static void destroy(struct program *p)
 	free(p->calls);
 	free(p->args);
 	free(p->execs);
+	free(p->outcalls);
 	free(p->handlers);
 	free(p->afters);
 	free(p->dependents);

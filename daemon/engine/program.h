@@ -67,6 +67,7 @@ enum op_kind {
 	                      * registered, last first, otherwise hands it to the outer scope. A cancel
 	                      * meanwhile takes the place of what pair b holds. Then the next op */
 	OP_EXEC,       /* dst = result of the command exec[a]; slot b holds it meanwhile */
+	OP_OUTCALL,    /* the same for outcall[a] */
 
 	OP_WITH,     /* dst = permit of the semaphore named x[a], once it is granted */
 	OP_WITH_END, /* gives back the permit in slot dst; then as OP_LEAVE with pair b */
@@ -205,8 +206,13 @@ struct call {
 	uint32_t arg_count;
 };
 
-/* What becomes of a command whose outcome nobody knows. */
-enum exec_interrupt { EXEC_INTERRUPT_FAIL, EXEC_INTERRUPT_RETRY, EXEC_INTERRUPT_HOLD };
+/* What becomes of a command, or a call, whose outcome nobody knows. */
+enum exec_interrupt {
+	EXEC_INTERRUPT_FAIL,
+	EXEC_INTERRUPT_RETRY,
+	EXEC_INTERRUPT_HOLD,
+	EXEC_INTERRUPT_BY_METHOD /* of an HTTP request that does not say: again if that is safe */
+};
 
 #define EXEC_CHECKS 1u      /* a code other than 0, or a signal, is an ExecError */
 #define EXEC_GIVES_LINES 2u /* its stdout goes to an async_for, line by line */
@@ -227,6 +233,19 @@ struct exec {
 	uint32_t node;      /* where it stands */
 	uint8_t  interrupt; /* enum exec_interrupt */
 	uint8_t  flags;     /* EXEC_* */
+};
+
+enum outcall_kind { OUTCALL_THREAD, OUTCALL_HTTP };
+
+/* A call that leaves the engine: of a built-in function on a thread, or an HTTP request. */
+struct outcall {
+	uint32_t first_arg; /* in args: for each part of the request the x of its name, a constant,
+	                     * and of its value */
+	uint32_t arg_count; /* parts */
+	uint32_t node;      /* where it stands */
+	uint8_t  kind;      /* enum outcall_kind */
+	uint8_t  interrupt; /* enum exec_interrupt */
+	bool     checks;    /* HTTP: a status that is not 2xx is an HttpError */
 };
 
 struct program {
@@ -250,6 +269,8 @@ struct program {
 	uint32_t         arg_count;
 	struct exec     *execs;
 	uint32_t         exec_count;
+	struct outcall  *outcalls;
+	uint32_t         outcall_count;
 	struct handler  *handlers;
 	uint32_t         handler_count;
 	struct after    *afters;

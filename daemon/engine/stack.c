@@ -10,9 +10,9 @@ static enum engine_wait_kind command_kind(const struct exec_run *x)
 {
 	switch ((enum exec_state)x->claim.sched.obj.state) {
 	case EXEC_WAITING:
-		return ENGINE_WAIT_TURN;
+		return x->kind == EXEC_CALL ? ENGINE_WAIT_CALL : ENGINE_WAIT_TURN;
 	case EXEC_RUNNING:
-		return ENGINE_WAIT_COMMAND;
+		return x->kind == EXEC_CALL ? ENGINE_WAIT_CALL : ENGINE_WAIT_COMMAND;
 	case EXEC_STOPPING:
 		return ENGINE_WAIT_STOP;
 	case EXEC_HELD:
@@ -63,7 +63,10 @@ static void describe_command(const struct engine *e, const struct task *t, struc
 	w->ticket = x->claim.ticket;
 	w->attempt = x->attempt;
 	w->name = value_dict_get(x->request, "pool", 4);
-	w->program = value_list(value_dict_get(x->request, "argv", 4))->at[0];
+	if (x->kind == EXEC_CALL)
+		w->program = value_of_obj(outcall_name(x));
+	else
+		w->program = value_list(value_dict_get(x->request, "argv", 4))->at[0];
 	if (x->claim.sched.obj.flags & EXEC_ARMED)
 		w->until = deadline(e, &x->claim.sched);
 }
@@ -175,6 +178,7 @@ static const char *state_name(enum engine_wait_kind kind)
 	case ENGINE_WAIT_TURN:
 		return "waiting";
 	case ENGINE_WAIT_COMMAND:
+	case ENGINE_WAIT_CALL:
 		return "running";
 	case ENGINE_WAIT_STOP:
 		return "stopping";

@@ -23,12 +23,7 @@ static void load_sequence(struct loader *l, const struct place *at, const json_t
 /* These are checked, and compiled to nothing. */
 static void check_later(struct loader *l, const struct place *at, const struct parts *p)
 {
-	if (p->op->id == ID_EVENT)
-		check_event(l, at, p);
-	else if (p->op->id == ID_HTTP)
-		check_http(l, at, p);
-	else
-		check_to_thread(l, at, p);
+	check_event(l, at, p);
 }
 
 void load_op(struct loader *l, const struct place *at, const struct parts *p, struct target to)
@@ -44,6 +39,7 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 		[ID_DO] = load_do,
 		[ID_EXEC] = load_exec,
 		[ID_GATHER] = load_gather,
+		[ID_HTTP] = load_http,
 		[ID_MATCH] = load_match,
 		[ID_RACE] = load_race,
 		[ID_RAISE] = load_raise,
@@ -53,6 +49,7 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 		[ID_SLEEP] = load_sleep,
 		[ID_SLEEP_UNTIL] = load_sleep_until,
 		[ID_TASK_GROUP] = load_task_group,
+		[ID_TO_THREAD] = load_to_thread,
 		[ID_TRY] = load_try,
 		[ID_VALUE] = load_value_op,
 		[ID_WAIT] = load_wait,
@@ -65,6 +62,11 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 	}
 	CHECK(LOADERS[p->op->id] != NULL);
 	LOADERS[p->op->id](l, at, p, to);
+	if (p->op->is_later) {
+		struct place place = place_operand(at, p);
+
+		loader_problem(l, &place, "", "\"%s\" is not in this version", p->op->name);
+	}
 }
 
 void load_scoped_node(struct loader *l, struct place *at, const json_t *json, struct target to)

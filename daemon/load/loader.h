@@ -289,6 +289,7 @@ void load_create_task(struct loader *l, const struct place *at, const struct par
 void load_do(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_exec(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_gather(struct loader *l, const struct place *at, const struct parts *p, struct target to);
+void load_http(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_match(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_race(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_raise(struct loader *l, const struct place *at, const struct parts *p, struct target to);
@@ -300,6 +301,8 @@ void load_sleep_until(struct loader *l, const struct place *at, const struct par
                       struct target to);
 void load_task_group(struct loader *l, const struct place *at, const struct parts *p,
                      struct target to);
+void load_to_thread(struct loader *l, const struct place *at, const struct parts *p,
+                    struct target to);
 void load_try(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_value_op(struct loader *l, const struct place *at, const struct parts *p,
                    struct target to);
@@ -308,8 +311,6 @@ void load_yield(struct loader *l, const struct place *at, const struct parts *p,
 
 /* Those of later versions are checked, and nothing is compiled (load_effects.c). */
 void check_event(struct loader *l, const struct place *at, const struct parts *p);
-void check_http(struct loader *l, const struct place *at, const struct parts *p);
-void check_to_thread(struct loader *l, const struct place *at, const struct parts *p);
 /* {name: text, ...} */
 void check_texts(struct loader *l, const struct place *at, const json_t *json);
 

@@ -157,6 +157,7 @@ static bool is_jump(enum op_kind kind)
 	case OP_WITH:
 	case OP_WITH_END:
 	case OP_EXEC:
+	case OP_OUTCALL:
 	case OP_EXEC_OPEN:
 	case OP_EXEC_CLOSE:
 	case OP_GEN_NEW:
@@ -322,6 +323,31 @@ void build_exec_env(struct program_builder *b, uint32_t exec, uint32_t variable,
 	b->program->args[b->program->execs[exec].first_env + 2 * variable + 1] = x;
 }
 
+uint32_t build_outcall(struct program_builder *b, struct outcall outcall)
+{
+	struct program *p = b->program;
+	struct outcall *at =
+		grown(b, p->outcalls, &b->outcall_room, p->outcall_count, 1, sizeof *at);
+
+	if (at == NULL)
+		return PROGRAM_NONE;
+	p->outcalls = at;
+	outcall.first_arg = add_args(b, 2 * outcall.arg_count);
+	if (outcall.first_arg == PROGRAM_NONE)
+		return PROGRAM_NONE;
+	at[p->outcall_count] = outcall;
+	return p->outcall_count++;
+}
+
+void build_outcall_part(struct program_builder *b, uint32_t outcall, uint32_t part, uint32_t name,
+                        uint32_t x)
+{
+	if (b->failed)
+		return;
+	b->program->args[b->program->outcalls[outcall].first_arg + 2 * part] = name;
+	b->program->args[b->program->outcalls[outcall].first_arg + 2 * part + 1] = x;
+}
+
 uint32_t build_afters(struct program_builder *b, uint32_t count)
 {
 	struct program *p = b->program;
@@ -415,8 +441,8 @@ static size_t program_bytes(const struct program *p)
 	               p->expr_count * sizeof *p->exprs + p->node_count * sizeof *p->nodes +
 	               p->join_count * sizeof *p->joins + p->branch_count * sizeof *p->branches +
 	               p->call_count * sizeof *p->calls + p->arg_count * sizeof *p->args +
-	               p->exec_count * sizeof *p->execs + p->handler_count * sizeof *p->handlers +
-	               p->after_count * sizeof *p->afters +
+	               p->exec_count * sizeof *p->execs + p->outcall_count * sizeof *p->outcalls +
+	               p->handler_count * sizeof *p->handlers + p->after_count * sizeof *p->afters +
 	               p->dependent_count * sizeof *p->dependents +
 	               p->retry_count * sizeof *p->retries +
 	               p->expr_code.op_count * sizeof *p->expr_code.ops;
@@ -465,6 +491,7 @@ static void shrink(struct program *p)
 	p->branches = shrunk(p->branches, p->branch_count, sizeof *p->branches);
 	p->calls = shrunk(p->calls, p->call_count, sizeof *p->calls);
 	p->args = shrunk(p->args, p->arg_count, sizeof *p->args);
+	p->outcalls = shrunk(p->outcalls, p->outcall_count, sizeof *p->outcalls);
 	p->execs = shrunk(p->execs, p->exec_count, sizeof *p->execs);
 	p->handlers = shrunk(p->handlers, p->handler_count, sizeof *p->handlers);
 	p->afters = shrunk(p->afters, p->after_count, sizeof *p->afters);

@@ -20,8 +20,8 @@ struct program_builder {
 	struct buf          keys;   /* NUL-ended keys of the nodes; become program->text */
 	uint32_t           *key_at; /* where in `keys` each node's key begins; owned */
 	uint32_t op_room, code_room, node_room, key_room, join_room, branch_room, call_room,
-		arg_room, exec_room, handler_room, after_room, dependent_room, retry_room,
-		retry_on_room;
+		arg_room, exec_room, outcall_room, handler_room, after_room, dependent_room,
+		retry_room, retry_on_room;
 	bool failed;
 };
 
@@ -59,12 +59,16 @@ uint32_t build_exec(struct program_builder *b, struct exec exec);
 void     build_exec_arg(struct program_builder *b, uint32_t exec, uint32_t arg, uint32_t x);
 void     build_exec_env(struct program_builder *b, uint32_t exec, uint32_t variable, uint32_t name,
                         uint32_t x);
+/* An outcall with room for its parts, as many as it says. */
+uint32_t build_outcall(struct program_builder *b, struct outcall outcall);
+void build_outcall_part(struct program_builder *b, uint32_t outcall, uint32_t part, uint32_t name,
+                        uint32_t x);
 /* `count` in a row, which are not filled in yet; the first index. */
-uint32_t build_afters(struct program_builder *b, uint32_t count);
-uint32_t build_dependents(struct program_builder *b, uint32_t count);
+uint32_t     build_afters(struct program_builder *b, uint32_t count);
+uint32_t     build_dependents(struct program_builder *b, uint32_t count);
 /* A retry; then the types that it is for, one by one. */
-uint32_t build_retry(struct program_builder *b, struct retry retry);
-void     build_retry_on(struct program_builder *b, uint32_t retry, const char *type);
+uint32_t     build_retry(struct program_builder *b, struct retry retry);
+void         build_retry_on(struct program_builder *b, uint32_t retry, const char *type);
 /* Text that lives as long as the program. */
 struct value build_text(struct program_builder *b, const char *text);
 

@@ -35,6 +35,8 @@ static const char *kind_name(enum engine_wait_kind kind)
 		return "stopping";
 	case ENGINE_WAIT_RESUME:
 		return "held";
+	case ENGINE_WAIT_CALL:
+		return "call";
 	}
 	CHECK_NEVER("kind_name: unknown kind");
 }
@@ -87,7 +89,7 @@ static void write_line(struct buf *b, const struct explain_line *line)
 
 static void write_command(struct buf *b, const struct explain_wait *w)
 {
-	write_member(b, "command", w->program);
+	write_member(b, w->kind == ENGINE_WAIT_CALL ? "call" : "command", w->program);
 	buf_addf(b, ",\"attempt\":%u", (unsigned)w->attempt);
 	if (w->begun != 0)
 		write_time(b, "since", w->begun);
@@ -240,6 +242,10 @@ static void add_wait(struct buf *b, const struct explain_wait *w)
 	case ENGINE_WAIT_COMMAND:
 	case ENGINE_WAIT_STOP:
 		add_running(b, w);
+		return;
+	case ENGINE_WAIT_CALL:
+		buf_add_text(b, "waits for the outcome of ");
+		buf_add(b, w->program.at, w->program.bytes);
 		return;
 	case ENGINE_WAIT_RESUME:
 		buf_add(b, w->program.at, w->program.bytes);

@@ -106,6 +106,7 @@ static enum event_kind event_of(enum engine_out_kind kind)
 	case ENGINE_STOP:
 	case ENGINE_KILL:
 	case ENGINE_MORE:
+	case ENGINE_CALL:
 		CHECK_NEVER("what an engine asks for is no event");
 	}
 	CHECK_NEVER("event_of: unknown output");
@@ -345,6 +346,7 @@ static void obey(struct loop *l, const struct engine_out *out)
 	case ENGINE_STOP:
 	case ENGINE_KILL:
 	case ENGINE_MORE:
+	case ENGINE_CALL:
 		CHECK(l->effects.obey != NULL);
 		if (is_heard(l, out))
 			l->effects.obey(l->effects.ctx, out);

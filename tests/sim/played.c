@@ -55,6 +55,41 @@ static struct value member(struct value dict, const char *name)
 	return value_dict_get(dict, name, strlen(name));
 }
 
+/* "sleep 3 done", or with slashes. */
+static void read_words(struct played_command *c, const char *text, const char *between)
+{
+	char     copy[80], *rest = NULL, *end;
+	bool     has_number;
+	uint32_t numbers = 0;
+
+	(void)snprintf(copy, sizeof copy, "%s", text);
+	(void)snprintf(c->program, sizeof c->program, "%s", strtok_r(copy, between, &rest));
+	has_number = !is_program(c, "ok");
+	for (const char *word; (word = strtok_r(NULL, between, &rest)) != NULL;) {
+		double number = has_number && numbers < 2 ? strtod(word, &end) : 0;
+
+		if (has_number && numbers < 2 && *end == '\0')
+			c->numbers[numbers++] = number;
+		else
+			(void)snprintf(c->words, sizeof c->words, "%s", word);
+	}
+}
+
+static void read_call(struct played_command *c, struct value request)
+{
+	static const char HOST[] = "http://test/";
+	const char       *url = text_of(member(request, "url"));
+
+	c->is_call = true;
+	c->is_http = value_is_none(member(request, "function"));
+	if (!c->is_http) {
+		read_words(c, text_of(value_list(member(request, "args"))->at[0]), " ");
+		return;
+	}
+	assert_memory_equal(url, HOST, strlen(HOST));
+	read_words(c, url + strlen(HOST), "/");
+}
+
 static void read_argv(struct played_command *c, const struct vlist *argv)
 {
 	bool     has_number = strcmp(text_of(argv->at[0]), "ok") != 0;
@@ -89,9 +124,15 @@ static void note_exec(struct played *p, const struct engine_out *o)
 		assert_int_equal(before->attempt + 1, o->attempt);
 		remove_command(p, before);
 	}
-	read_argv(&c, value_list(member(o->data, "argv")));
+	if (o->kind == ENGINE_CALL)
+		read_call(&c, o->data);
+	else
+		read_argv(&c, value_list(member(o->data, "argv")));
 	(void)snprintf(c.pool, sizeof c.pool, "%s", text_of(member(o->data, "pool")));
-	c.grace = seconds(value_as_float(member(o->data, "grace")));
+	if (!c.is_call)
+		c.grace = seconds(value_as_float(member(o->data, "grace")));
+	else if (value_is_none(member(o->data, "on_interrupt")))
+		c.begun = o->time;
 	c.is_held_when_lost = strcmp(text_of(member(o->data, "on_interrupt")), "hold") == 0;
 	c.gives_lines = !value_is_none(member(o->data, "yield"));
 	if (p->count == p->room) {
@@ -106,7 +147,7 @@ void played_note_out(struct played *p, const struct engine_out *o)
 {
 	struct played_command *c;
 
-	if (o->kind == ENGINE_EXEC) {
+	if (o->kind == ENGINE_EXEC || o->kind == ENGINE_CALL) {
 		note_exec(p, o);
 		return;
 	}
@@ -122,7 +163,7 @@ void played_note_out(struct played *p, const struct engine_out *o)
 		assert_true(c->stopped != PLAYED_NEVER && c->killed == PLAYED_NEVER);
 		c->killed = o->time;
 	} else if (o->kind == ENGINE_RECALL) {
-		assert_true(c->begun == PLAYED_NEVER || c->held != PLAYED_NEVER);
+		assert_true(c->is_call || c->begun == PLAYED_NEVER || c->held != PLAYED_NEVER);
 		remove_command(p, c);
 	} else {
 		assert_true(c->stopped == PLAYED_NEVER);
@@ -228,6 +269,28 @@ static struct value put_text(struct value_heap *h, struct value dict, const char
 	return put(h, dict, name, engine_bytes(h, text, strlen(text), false));
 }
 
+static struct value outcome_of_call(const struct played_command *c, struct value_heap *h)
+{
+	struct value dict = value_dict_new(h, 2), inner = value_dict_new(h, 2);
+	bool         has_failed = is_program(c, "fail");
+
+	if (is_lost(c)) {
+		value_release(h, inner);
+		return put_text(h, dict, "interrupted", "gatherd ended");
+	}
+	if (c->is_http && !is_program(c, "missing")) {
+		inner = put(h, inner, "status",
+		            value_int(h, has_failed ? (int)c->numbers[0] : 200));
+		return put(h, dict, "result", put_text(h, inner, "body", c->words));
+	}
+	if (has_failed || is_program(c, "missing")) {
+		inner = put_text(h, inner, "type", has_failed ? "OSError" : "FileNotFoundError");
+		return put(h, dict, "error", put_text(h, inner, "message", c->words));
+	}
+	value_release(h, inner);
+	return put_text(h, dict, "result", c->words);
+}
+
 static struct value outcome_of(const struct played_command *c, struct value_heap *h)
 {
 	struct value dict = value_dict_new(h, 4), error;
@@ -235,6 +298,8 @@ static struct value outcome_of(const struct played_command *c, struct value_heap
 	int          signal;
 
 	(void)end_of(c, &signal);
+	if (c->is_call)
+		return outcome_of_call(c, h);
 	if (is_program(c, "missing")) {
 		error = put_text(h, value_dict_new(h, 3), "stage", "exec");
 		error = put(h, error, "errno", value_int(h, 2));

@@ -11,6 +11,10 @@
  *	gone SECONDS		after them nobody knows what became of it
  *	flaky TIMES SECONDS	the same in its first attempts, so many times; then as `sleep`
  *
+ * A call plays one of them as well: a function by the words of its first argument ("sleep 3 done"), a
+ * request by the path of its URL (http://test/sleep/3/done; a `fail` answers with CODE). Its end comes
+ * without a BEGIN where it needs none.
+ *
  * A pool that has a name runs one command at a time, first come first served; without a name there is
  * no limit. What was interrupted and is held goes on after two seconds: again, but the third time it
  * fails. A command that is being stopped gives no more lines. At any moment what is first in the list
@@ -36,6 +40,7 @@ struct played_command {
 	gd_nsec  grace;
 	bool     is_held_when_lost; /* on_interrupt: hold */
 	bool     gives_lines;
+	bool     is_call, is_http;
 	int32_t  wanted;                       /* how often lines may be given yet */
 	uint32_t given;                        /* lines */
 	gd_nsec  begun, stopped, killed, held; /* PLAYED_NEVER: not */

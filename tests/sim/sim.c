@@ -225,7 +225,7 @@ static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time, g
 	struct load_problems problems = { 0 };
 
 	assert_true(p->job_arg_count <= 64);
-	s->has_commands = s->has_commands || p->exec_count > 0;
+	s->has_commands = s->has_commands || p->exec_count + p->outcall_count > 0;
 	assert_int_equal(load_args(engine_heap(s->engine), p, NULL, args, &problems, NULL), GD_OK);
 	feed(s, &(struct engine_in){ .kind = ENGINE_START,
 	                             .time = time,

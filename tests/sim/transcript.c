@@ -38,6 +38,8 @@ const char *sim_out_name(enum engine_out_kind kind)
 		return "kill";
 	case ENGINE_MORE:
 		return "more";
+	case ENGINE_CALL:
+		return "call";
 	}
 	abort();
 }
@@ -53,6 +55,9 @@ static void write_command(struct sim *s, const struct engine_out *o)
 	if (o->kind == ENGINE_EXEC) {
 		buf_add_byte(b, ' ');
 		value_write_json(b, value_dict_get(o->data, "argv", 4));
+	} else if (o->kind == ENGINE_CALL) {
+		buf_add_byte(b, ' ');
+		value_write_json(b, o->data);
 	}
 	buf_add_byte(b, '\n');
 }
