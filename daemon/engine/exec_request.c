@@ -1,8 +1,8 @@
 /* What a command wants, evaluated and checked before anybody is asked to run it. */
 #include "daemon/expr/duration.h"
-#include "daemon/expr/fn.h"
 #include "daemon/engine/exec.h"
 #include "daemon/expr/run.h"
+#include "daemon/value/bytes.h"
 
 #define PER_POINTER 8 /* what the kernel counts for each string besides its bytes and its end */
 
@@ -130,16 +130,10 @@ static bool read_variables(struct making *m)
 
 /* --- options --- */
 
-static bool is_base64(struct value v)
-{
-	return value_is_type(v, VALUE_T_DICT) && value_dict(v)->count == 1 &&
-	       value_is_type(value_dict_get(v, "base64", 6), VALUE_T_TEXT);
-}
-
-static bool is_good_base64(struct making *m, struct value text)
+static bool is_good_base64(struct making *m, const struct vtext *text)
 {
 	struct buf bytes = { 0 };
-	bool       is_good = expr_base64_read(&bytes, value_text(text));
+	bool       is_good = bytes_decode(&bytes, text);
 
 	if (bytes.failed != GD_OK)
 		m->r->e->heap.failed = true;
@@ -152,7 +146,8 @@ static bool is_good_base64(struct making *m, struct value text)
 
 static bool read_input(struct making *m)
 {
-	struct value v, text;
+	const struct vtext *coded, *text;
+	struct value        v;
 
 	if (m->spec->input == PROGRAM_NONE)
 		return true;
@@ -160,19 +155,20 @@ static bool read_input(struct making *m)
 		return false;
 	if (value_is_null(v))
 		return true;
-	text = is_base64(v) ? value_dict_get(v, "base64", 6) : v;
-	if (!value_is_type(text, VALUE_T_TEXT)) {
+	coded = bytes_coded(v);
+	text = value_is_type(v, VALUE_T_TEXT) ? value_text(v) : coded;
+	if (text == NULL) {
 		(void)raise_text(m->r, "TypeError",
 		                 "\"stdin\" wants text, {\"base64\": text} or null, not %s",
 		                 expr_type_name(v));
 		return refuse(m, v);
 	}
-	if (value_text(text)->bytes > EXEC_INPUT_BYTES_MAX) {
+	if (text->bytes > EXEC_INPUT_BYTES_MAX) {
 		(void)raise_text(m->r, "LimitError", "\"stdin\" has more than %u bytes",
 		                 EXEC_INPUT_BYTES_MAX);
 		return refuse(m, v);
 	}
-	if (is_base64(v) && !is_good_base64(m, text))
+	if (coded != NULL && !is_good_base64(m, coded))
 		return refuse(m, v);
 	put(m, "stdin", v);
 	return true;

@@ -71,13 +71,6 @@ EXPR_FN_DECLARE(parse_time);
 
 /* The range of one to three arguments, lazy; more than RANGE_ELEMENTS_MAX is a LimitError. */
 struct value expr_lazy_range(struct expr_run *r, const struct value *args, uint32_t count);
-/* True when the bytes are what a text may hold: UTF-8 without NUL. */
-bool         expr_is_text(const char *bytes, size_t count);
-/* Appends them as base64. */
-void         expr_base64(struct buf *b, const char *at, size_t bytes);
-/* The bytes; false where it is none. Strict: whole groups, padding at the end alone, no bits left
- * over. */
-bool         expr_base64_read(struct buf *b, const struct vtext *text);
 /* A white space character as str.strip() knows them, at `at`: its length in bytes, else 0. */
 size_t       expr_space_at(const char *at, const char *end);
 /* The code point at `at`, which is valid UTF-8, and its length. */

@@ -59,35 +59,6 @@ size_t expr_put_char(char out[4], uint32_t point)
 	return 4;
 }
 
-bool expr_is_text(const char *bytes, size_t count)
-{
-	const char *end =
-		count == 0 ? bytes : bytes + count; /* of nothing, there may be no bytes */
-
-	while (bytes < end) {
-		unsigned char first = (unsigned char)*bytes;
-		char          again[4];
-		size_t        length;
-
-		if (first == 0 || (first >= 0x80 && first < 0xc2) || first > 0xf4)
-			return false;
-		length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-		if ((size_t)(end - bytes) < length)
-			return false;
-		if (length > 1) {
-			uint32_t point = expr_point_at(bytes, &length);
-
-			/* Overlong forms and stray bytes do not survive the way back. */
-			if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000) ||
-			    expr_put_char(again, point) != length ||
-			    memcmp(again, bytes, length) != 0)
-				return false;
-		}
-		bytes += length;
-	}
-	return true;
-}
-
 /* --- arguments --- */
 
 static bool is_text(struct expr_run *r, struct value v, const char *name)

@@ -2,6 +2,7 @@
 #include "daemon/expr/duration.h"
 #include "daemon/expr/fn.h"
 #include "daemon/load/loader.h"
+#include "daemon/value/bytes.h"
 #include "proto/base/check.h"
 
 #include <stdio.h>
@@ -195,7 +196,7 @@ static void check_base64(struct loader *l, const struct place *at, const struct 
 {
 	struct buf bytes = { 0 };
 
-	if (!expr_base64_read(&bytes, text))
+	if (!bytes_decode(&bytes, text))
 		loader_problem(l, at, "four characters for three bytes, = at the end",
 		               "%s is not base64: \"%s\"", CALLED(at), CLIPPED(text->at));
 	if (bytes.failed != GD_OK)
@@ -206,11 +207,10 @@ static void check_base64(struct loader *l, const struct place *at, const struct 
 static void check_input(struct loader *l, const struct place *at, const json_t *json,
                         struct value v)
 {
-	bool is_bytes = value_is_type(v, VALUE_T_DICT) && value_dict(v)->count == 1 &&
-	                value_is_type(value_dict_get(v, "base64", 6), VALUE_T_TEXT);
+	const struct vtext *coded = bytes_coded(v);
 
-	if (is_bytes)
-		check_base64(l, at, value_text(value_dict_get(v, "base64", 6)));
+	if (coded != NULL)
+		check_base64(l, at, coded);
 	else if (value_type(v) != VALUE_T_NULL && value_type(v) != VALUE_T_TEXT)
 		loader_problem(l, at, "", "%s wants text, {\"base64\": text} or null, not %s",
 		               CALLED(at), loader_type_name(json));
