@@ -17,6 +17,7 @@ proto/              | proto/ | jansson.h openssl/
 daemon/value/       | daemon/value/ proto/base/ | -
 daemon/expr/        | daemon/expr/ daemon/value/ proto/base/ | -
 daemon/engine/      | daemon/engine/ daemon/expr/ daemon/value/ proto/base/ | -
+daemon/blocking/    | daemon/blocking/ daemon/value/ proto/base/ | linux/ openssl/ sqlite3.h pthread.h
 daemon/load/        | daemon/load/ daemon/engine/ daemon/expr/ daemon/value/ proto/base/ | jansson.h
 daemon/store/recover| daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h daemon/load/load.h proto/base/ | sqlite3.h pthread.h jansson.h
 daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h proto/base/ | sqlite3.h pthread.h
@@ -131,6 +132,8 @@ self_test_line daemon/runner/a.c '"daemon/runner/wire.h"' 0
 self_test_line daemon/runner/a.c '"daemon/store/store.h"' 1
 self_test_line daemon/runner/a.c '<jansson.h>' 1
 self_test_line daemon/run/a.c '"daemon/runner/command.h"' 1
+self_test_line daemon/blocking/a.c '"daemon/value/value.h"' 0
+self_test_line daemon/blocking/a.c '"daemon/engine/engine.h"' 1
 self_test_line daemon/new/a.c '<sqlite3.h>' 1
 
 if ! layers_check "$top"; then
