@@ -22,7 +22,7 @@
 
 #define BLOCKING_ROOTS_MAX 16u             /* to read, and as many to write */
 #define BLOCKING_READ_BYTES_MAX (1u << 20) /* of one read_file */
-#define BLOCKING_WRITE_BYTES_MAX (16u << 20)
+#define BLOCKING_WRITE_BYTES_MAX (1u << 20) /* of one write_file */
 #define BLOCKING_NAMES_MAX 100000u /* of one list_dir */
 #define BLOCKING_NAME_BYTES_MAX (1u << 20)
 #define BLOCKING_ADDRESSES_MAX 64u

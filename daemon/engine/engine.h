@@ -48,7 +48,7 @@
  *
  * Calls, on a thread or by HTTP, go the same way, with less of it: CALL in place of EXEC, no LINES, and
  * no STOP: a RECALL at any time says that nobody waits any more, and whatever comes of it is dropped.
- * CALL's `data` is {function: name, args: list or dict}, or the parts of a request as the language has
+ * CALL's `data` is {function: name, args: dict}, or the parts of a request as the language has
  * them, timeout in seconds; all JSON, otherwise checked by nobody. With on_interrupt: "fail" or "hold"
  * it needs a BEGIN, which is durable before it begins, for after that nobody knows; without, it may
  * happen twice, and EXITED comes alone. EXITED's `message` is one of

@@ -39,14 +39,16 @@ static bool to_seconds(struct running *r, struct value *v)
 	return false;
 }
 
-/* One part of the request; false: raised. */
-static bool read_part(struct running *r, const uint32_t *at, struct value *request)
+/* One part of the request, or one argument; false: raised. */
+static bool read_part(struct running *r, const struct outcall *spec, uint32_t part,
+                      struct value *request)
 {
-	struct value name = r->j->program->exprs[at[0]].constant, v;
+	const uint32_t *at = &r->j->program->args[spec->first_arg + 2 * part];
+	struct value    name = r->j->program->exprs[at[0]].constant, v;
 
 	if (!eval(r, at[1], &v) || !must_be_sayable(r, v, "a call"))
 		return false;
-	if (is_word(name, "timeout") && !to_seconds(r, &v))
+	if (spec->kind == OUTCALL_HTTP && is_word(name, "timeout") && !to_seconds(r, &v))
 		return false;
 	*request = value_dict_put(&r->e->heap, *request, name, v);
 	return true;
@@ -63,20 +65,43 @@ static bool is_safe(struct value request)
 	return is_word(method, "GET") || is_word(method, "HEAD") || is_word(method, "OPTIONS");
 }
 
+/* The parts from `first` on, as a dict in `*out`; false: raised, and nothing is there. */
+static bool read_parts(struct running *r, const struct outcall *spec, uint32_t first,
+                       uint32_t behind, struct value *out)
+{
+	*out = value_dict_new(&r->e->heap, behind - first + 1);
+	for (uint32_t i = first; i < behind; i++) {
+		if (!read_part(r, spec, i, out)) {
+			value_release(&r->e->heap, *out);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool read_call(struct running *r, const struct outcall *spec, struct value *request)
+{
+	struct value args;
+
+	if (!read_parts(r, spec, 1, spec->arg_count, &args))
+		return false;
+	if (!read_parts(r, spec, 0, 1, request)) {
+		value_release(&r->e->heap, args);
+		return false;
+	}
+	*request = put(&r->e->heap, *request, "args", args);
+	return true;
+}
+
 bool outcall_request(struct running *r, const struct outcall *spec, struct value *request,
                      enum exec_interrupt *interrupt)
 {
 	struct value_heap *h = &r->e->heap;
-	const uint32_t    *at = &r->j->program->args[spec->first_arg];
 	const char        *then;
 
-	*request = value_dict_new(h, spec->arg_count + 1);
-	for (uint32_t i = 0; i < spec->arg_count; i++) {
-		if (!read_part(r, at + (size_t)2 * i, request)) {
-			value_release(h, *request);
-			return false;
-		}
-	}
+	if (spec->kind == OUTCALL_THREAD ? !read_call(r, spec, request)
+	                                 : !read_parts(r, spec, 0, spec->arg_count, request))
+		return false;
 	*interrupt = (enum exec_interrupt)spec->interrupt;
 	if (*interrupt == EXEC_INTERRUPT_BY_METHOD)
 		*interrupt = is_safe(*request) ? EXEC_INTERRUPT_RETRY : EXEC_INTERRUPT_FAIL;

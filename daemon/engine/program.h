@@ -240,12 +240,14 @@ enum outcall_kind { OUTCALL_THREAD, OUTCALL_HTTP };
 /* A call that leaves the engine: of a built-in function on a thread, or an HTTP request. */
 struct outcall {
 	uint32_t first_arg; /* in args: for each part of the request the x of its name, a constant,
-	                     * and of its value */
+	                     * and of its value. Of a thread: the function, a constant, then its
+	                     * arguments */
 	uint32_t arg_count; /* parts */
 	uint32_t node;      /* where it stands */
 	uint8_t  kind;      /* enum outcall_kind */
 	uint8_t  interrupt; /* enum exec_interrupt */
 	bool     checks;    /* HTTP: a status that is not 2xx is an HttpError */
+	bool     is_listed; /* thread: the arguments stand in a list */
 };
 
 struct program {

@@ -73,6 +73,7 @@ static const char SCHEMA[] =
 	"   'race': {'properties': {'in': {'minItems': 1, 'minProperties': 1}}},"
 	"   'exec': {'if': {'required': ['profile']},"
 	"    'else': {'properties': {'exec': {'minItems': 1, 'prefixItems': [<path>]}}}},"
+	"   @functions"
 	"   @wants},"
 	"  'if': {'required': ['for']},"
 	"  'then': {'properties': {@single_branches}},"
@@ -113,6 +114,7 @@ static const char *add_part(struct buf *b, const char *name)
 		{ "bare_call", schema_add_bare_call },
 		{ "branches", schema_add_branches },
 		{ "error_members", schema_add_error_members },
+		{ "functions", schema_add_functions },
 		{ "header_wants", schema_add_header_wants },
 		{ "makes_a_task", schema_add_makes_a_task },
 		{ "one_op", schema_add_one_op },

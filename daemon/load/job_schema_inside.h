@@ -1,5 +1,5 @@
 /*
- * job_schema_inside.h - what the two files that write the schema of jobs share. Private to them.
+ * job_schema_inside.h - what the files that write the schema of jobs share. Private to them.
  *
  * All append to a buffer, whose first failure sticks. Threads: any.
  */
@@ -37,5 +37,11 @@ void schema_add_wants(struct buf *b);
 void schema_add_header_wants(struct buf *b);
 /* Keywords: an operation that takes a label. */
 void schema_add_makes_a_task(struct buf *b);
+
+/* --- job_schema_functions.c: what function_table.h knows --- */
+
+/* A member with what each function takes, and a comma behind it; nothing where no function can be
+ * called yet. */
+void schema_add_functions(struct buf *b);
 
 #endif

@@ -64,6 +64,13 @@ static void check_count(struct loader *l, const struct place *at, const json_t *
 		loader_problem(l, at, "", "%s wants an integer from 1", CALLED(at));
 }
 
+static void check_size(struct loader *l, const struct place *at, const json_t *json, struct value v)
+{
+	(void)json;
+	if (value_type(v) != VALUE_T_INT || value_as_int(v) < 0)
+		loader_problem(l, at, "", "%s wants an integer from 0", CALLED(at));
+}
+
 static void check_factor(struct loader *l, const struct place *at, const json_t *json,
                          struct value v)
 {
@@ -204,6 +211,18 @@ static void check_base64(struct loader *l, const struct place *at, const struct 
 	buf_close(&bytes);
 }
 
+static void check_bytes(struct loader *l, const struct place *at, const json_t *json,
+                        struct value v)
+{
+	const struct vtext *coded = bytes_coded(v);
+
+	if (coded != NULL)
+		check_base64(l, at, coded);
+	else if (value_type(v) != VALUE_T_TEXT)
+		loader_problem(l, at, "", "%s wants text or {\"base64\": text}, not %s", CALLED(at),
+		               loader_type_name(json));
+}
+
 static void check_input(struct loader *l, const struct place *at, const json_t *json,
                         struct value v)
 {
@@ -257,6 +276,7 @@ typedef void constant_check_fn(struct loader *l, const struct place *at, const j
 
 /* Of those that are value positions. */
 static constant_check_fn *const CHECKS[] = {
+	[SLOT_BYTES] = check_bytes,         [SLOT_SIZE] = check_size,
 	[SLOT_CONDITION] = check_condition, [SLOT_COUNT] = check_count,
 	[SLOT_DURATION] = check_length,     [SLOT_FACTOR] = check_factor,
 	[SLOT_HANDLES] = check_handles,     [SLOT_INPUT] = check_input,

@@ -1,12 +1,12 @@
-/* Calls that leave the engine: to_thread and http. */
+/* Calls that leave the engine: what they share, and http. */
 #include "daemon/load/loader.h"
 
 #include <string.h>
 
 /* --- parts that both have --- */
 
-static enum exec_interrupt load_interrupt(struct loader *l, const struct place *at,
-                                          const struct parts *p, enum exec_interrupt usual)
+enum exec_interrupt load_outcall_interrupt(struct loader *l, const struct place *at,
+                                           const struct parts *p, enum exec_interrupt usual)
 {
 	const char  *then;
 	struct place place;
@@ -27,8 +27,7 @@ static void load_part(struct loader *l, const struct place *at, uint32_t outcall
 	build_outcall_part(&l->b, outcall, part, loader_text(l, name, at->node), x);
 }
 
-static void emit_outcall(struct loader *l, const struct place *at, uint32_t outcall,
-                         struct target to)
+void emit_outcall(struct loader *l, const struct place *at, uint32_t outcall, struct target to)
 {
 	uint32_t mark = l->draft->top;
 
@@ -100,7 +99,7 @@ void load_http(struct loader *l, const struct place *at, const struct parts *p, 
 	struct outcall made = { .kind = OUTCALL_HTTP, .node = at->node, .checks = true };
 	uint32_t       outcall;
 
-	made.interrupt = (uint8_t)load_interrupt(l, at, p, EXEC_INTERRUPT_BY_METHOD);
+	made.interrupt = (uint8_t)load_outcall_interrupt(l, at, p, EXEC_INTERRUPT_BY_METHOD);
 	if (p->at[KEY_CHECK] != NULL) {
 		flag = place_part(at, p, KEY_CHECK);
 		made.checks = constant_bool(l, &flag, p->at[KEY_CHECK]);
@@ -112,40 +111,5 @@ void load_http(struct loader *l, const struct place *at, const struct parts *p, 
 		outcall = build_outcall(&l->b, made);
 		load_part(l, at, outcall, 0, "url", loader_slot(l, &place, p->operand, SLOT_URL));
 	}
-	emit_outcall(l, at, outcall, to);
-}
-
-/* --- to_thread --- */
-
-/* Whether it may run twice. */
-static bool changes_nothing(const char *function)
-{
-	return strcmp(function, "write_file") != 0;
-}
-
-void load_to_thread(struct loader *l, const struct place *at, const struct parts *p,
-                    struct target to)
-{
-	struct place   place = place_operand(at, p), args_at;
-	const json_t  *args = p->at[KEY_ARGS];
-	const char    *function = constant_choice(l, &place, p->operand, p->op->choices);
-	struct outcall made = { .kind = OUTCALL_THREAD, .node = at->node, .arg_count = 2 };
-	uint32_t       outcall, x;
-
-	function = function == NULL ? "" : function;
-	made.interrupt = (uint8_t)load_interrupt(
-		l, at, p, changes_nothing(function) ? EXEC_INTERRUPT_RETRY : EXEC_INTERRUPT_FAIL);
-	outcall = build_outcall(&l->b, made);
-	load_part(l, at, outcall, 0, "function", loader_text(l, function, at->node));
-	if (args == NULL) {
-		x = loader_const(l, value_list_new(&l->b.heap, 0), at->node);
-	} else {
-		args_at = place_part(at, p, KEY_ARGS);
-		if (!json_is_array(args) && !json_is_object(args))
-			loader_problem(l, &args_at, "", "\"args\" is an array or an object, not %s",
-			               loader_type_name(args));
-		x = loader_slot(l, &args_at, args, SLOT_VALUE);
-	}
-	load_part(l, at, outcall, 1, "args", x);
 	emit_outcall(l, at, outcall, to);
 }

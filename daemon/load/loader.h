@@ -320,6 +320,13 @@ void check_texts(struct loader *l, const struct place *at, const json_t *json);
 uint32_t load_command(struct loader *l, const struct place *at, const struct parts *p,
                       bool gives_lines);
 
+/* --- calls that leave the engine (load_outcall.c) --- */
+
+/* What the option on_interrupt says, or `usual`. */
+enum exec_interrupt load_outcall_interrupt(struct loader *l, const struct place *at,
+                                           const struct parts *p, enum exec_interrupt usual);
+void emit_outcall(struct loader *l, const struct place *at, uint32_t outcall, struct target to);
+
 /* --- calls (load_call.c) --- */
 
 /* The call of the operand's def; PROGRAM_NONE after a problem. `wants_generator`: by async_for. */

@@ -1,5 +1,7 @@
 #include "daemon/load/op_table.h"
 
+#include "daemon/load/function_table.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +13,6 @@
 	 KEY_BIT(KEY_STDERR) | KEY_BIT(KEY_STDIN) | KEY_BIT(KEY_STDOUT) | KEY_BIT(KEY_TIMEOUT) | \
 	 KEY_BIT(KEY_YIELD))
 
-static const char *const FUNCTIONS[] = { "list_dir", "read_file",    "resolve",    "sha256",
-	                                 "stat",     "sqlite_query", "write_file", NULL };
 static const char *const INTERRUPTS[] = { "fail", "retry", "hold", NULL };
 static const char *const LINES[] = { "lines", NULL };
 static const char *const STDERRS[] = { "PIPE", "DEVNULL", "STDOUT", NULL };
@@ -33,8 +33,8 @@ static const struct op_info OPS[] = {
 	{ "exec", ID_EXEC, SLOT_ARGV, EXEC_KEYS, true, false, NULL },
 	{ "gather", ID_GATHER, SLOT_BRANCHES, BRANCH_KEYS | KEY_BIT(KEY_RETURN_EXCEPTIONS), true,
 	  false, NULL },
-	{ "http", ID_HTTP, SLOT_REQUEST, KEY_BIT(KEY_CHECK) | KEY_BIT(KEY_ON_INTERRUPT), true,
-	  true, NULL },
+	{ "http", ID_HTTP, SLOT_REQUEST, KEY_BIT(KEY_CHECK) | KEY_BIT(KEY_ON_INTERRUPT), true, true,
+	  NULL },
 	{ "match", ID_MATCH, SLOT_VALUE, KEY_BIT(KEY_CASE), false, false, NULL },
 	{ "race", ID_RACE, SLOT_BRANCHES, BRANCH_KEYS | KEY_BIT(KEY_UNTIL), true, false, NULL },
 	{ "raise", ID_RAISE, SLOT_ERROR, 0, true, false, NULL },
@@ -45,7 +45,7 @@ static const struct op_info OPS[] = {
 	{ "sleep_until", ID_SLEEP_UNTIL, SLOT_MOMENT, 0, true, false, NULL },
 	{ "task_group", ID_TASK_GROUP, SLOT_BRANCHES, BRANCH_KEYS, true, false, NULL },
 	{ "to_thread", ID_TO_THREAD, SLOT_CHOICE, KEY_BIT(KEY_ARGS) | KEY_BIT(KEY_ON_INTERRUPT),
-	  true, true, FUNCTIONS },
+	  true, true, FUNCTION_NAMES },
 	{ "try", ID_TRY, SLOT_NODE, KEY_BIT(KEY_EXCEPT) | KEY_BIT(KEY_FINALLY), false, false,
 	  NULL },
 	{ "value", ID_VALUE, SLOT_VALUE, 0, true, false, NULL },

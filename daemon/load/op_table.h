@@ -98,6 +98,7 @@ enum slot_kind {
 	SLOT_ASSIGNMENT, /* {name: value, ...} */
 	SLOT_BOOL,       /* true or false, constant */
 	SLOT_BRANCHES,   /* an array or object of nodes; with `for` one node */
+	SLOT_BYTES,      /* value: text, or {"base64": text} */
 	SLOT_CASES,      /* {literal: node, ...} */
 	SLOT_CHOICE,     /* a constant: one of the choices */
 	SLOT_CONDITION,  /* value: true, false or text with ${...} */
@@ -123,6 +124,7 @@ enum slot_kind {
 	SLOT_REQUEST,    /* value: the URL; or an object with members */
 	SLOT_RETRY,      /* a count; or an object with members */
 	SLOT_SIBLINGS,   /* array of names of branches, constant */
+	SLOT_SIZE,       /* value: an integer from 0 */
 	SLOT_TASK,       /* a node that runs in a coroutine of its own */
 	SLOT_TEXT,       /* value: text */
 	SLOT_TEXTS,      /* {name: value that is text, ...} */

@@ -11,6 +11,10 @@ static const struct slot_schema SLOTS[SLOT_VALUE + 1] = {
 	[SLOT_BOOL] = { "bool", "{'type': 'boolean'}" },
 	[SLOT_BRANCHES] = { "branches", "{'type': ['array', 'object'],"
 	                                " 'items': <task>, 'additionalProperties': <branch>}" },
+	[SLOT_BYTES] = { "bytes",
+	                 "{'anyOf': [{'type': 'string'},"
+	                 " {'type': 'object', 'required': ['base64'],"
+	                 " 'properties': {'base64': <text>}, 'additionalProperties': false}]}" },
 	[SLOT_CASES] = { "cases",
 	                 "{'type': 'object', 'minProperties': 1, 'additionalProperties': <node>}" },
 	[SLOT_CHOICE] = { NULL, NULL },
@@ -70,6 +74,7 @@ static const struct slot_schema SLOTS[SLOT_VALUE + 1] = {
 	                 " 'additionalProperties': false}, 'else': <count>}" },
 	[SLOT_SIBLINGS] = { "siblings",
 	                    "{'type': 'array', 'items': {'type': 'string'}, 'uniqueItems': true}" },
+	[SLOT_SIZE] = { "size", "{'anyOf': [{'type': 'integer', 'minimum': 0}, <expression>]}" },
 	[SLOT_TASK] = { "task", NULL },
 	[SLOT_TEXT] = { "text", "{'anyOf': [{'type': 'string'}, <expression>]}" },
 	[SLOT_TEXTS] = { "texts", "{'type': 'object', 'propertyNames': {'minLength': 1},"
