@@ -223,7 +223,7 @@ static void print_help(FILE *out)
 		if (k->type == CONFIG_NUMBER && k->preset != 0)
 			(void)fprintf(out, " (%u to %u, %u)", k->min, k->max, k->preset);
 		else if (k->type == CONFIG_NUMBER)
-			(void)fprintf(out, " (%u to %u, one for each processor)", k->min, k->max);
+			(void)fprintf(out, " (%u to %u, %s)", k->min, k->max, k->usual);
 		(void)fputs(k->is_reloadable ? " *\n" : "\n", out);
 	}
 	(void)fputs("\n* SIGHUP reads these again from the file.\n", out);

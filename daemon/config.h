@@ -31,6 +31,8 @@
 
 #define CONFIG_LISTEN_MAX 8u
 #define CONFIG_LOOPS_MAX 64u
+#define CONFIG_THREADS_MAX 1024u
+#define CONFIG_TEXTS_MAX 16u
 #define CONFIG_EXIT_USAGE 2   /* the command line is wrong */
 #define CONFIG_EXIT_CONFIG 78 /* the configuration is wrong: EX_CONFIG */
 
@@ -44,6 +46,13 @@ struct config_listen {
 	socklen_t address_bytes;
 };
 
+/* What may be said again. */
+struct config_texts {
+	char     text[PATH_MAX]; /* one behind the other, each with its NUL */
+	uint32_t bytes;          /* of them all */
+	uint32_t count;          /* at most CONFIG_TEXTS_MAX */
+};
+
 struct config {
 	char     file[PATH_MAX]; /* --config; "": none */
 	char     state_dir[PATH_MAX];
@@ -53,6 +62,9 @@ struct config {
 	uint32_t             listen_count;
 	char                 token_file[PATH_MAX]; /* "": none, and then `listen` is empty */
 	uint32_t             loops;
+	uint32_t             threads;     /* for calls that block */
+	struct config_texts  read_roots;  /* directories below which jobs may read */
+	struct config_texts  write_roots; /* the same, to write */
 	char runner[PATH_MAX]; /* of gatherd-runner; "": beside us; "none": not ours to start */
 	char credentials[PATH_MAX]; /* of gatherd-runner, where we start it; "": none */
 	char runner_socket[sizeof((struct sockaddr_un *)0)->sun_path]; /* "": in state_dir */
@@ -91,6 +103,9 @@ enum config_action {
  * CONFIG_RUN and CONFIG_CHECK the programs of the profiles have been looked at. */
 GD_NODISCARD enum config_action config_load(struct config *c, int argc, char **argv, FILE *out,
                                             FILE *err, int *exit_code);
+
+/* One of them, by its position. */
+const char *config_texts_at(const struct config_texts *t, uint32_t index);
 
 void config_close(struct config *c); /* also after CONFIG_END */
 

@@ -87,7 +87,7 @@ static int take_pair(void *ctx, const char *section, const char *name, const cha
 		source_fault(s, words);
 		return 0;
 	}
-	if ((s->said & bit) != 0 && config_key_at((uint32_t)index)->type != CONFIG_LISTEN) {
+	if ((s->said & bit) != 0 && !config_key_is_list(config_key_at((uint32_t)index))) {
 		(void)snprintf(words, sizeof words, "%s: said twice", name);
 		source_fault(s, words);
 		return 0;

@@ -8,186 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_ROOM(field) \
-	.offset = offsetof(struct config, field), .room = sizeof(((struct config *)0)->field)
-
-static const struct config_key keys[] = {
-	{ .name = "state-dir",
-	  .type = CONFIG_PATH,
-	  .value = "DIR",
-	  PATH_ROOM(state_dir),
-	  .help = "where jobs are kept" },
-	{ .name = "socket",
-	  .type = CONFIG_PATH,
-	  .value = "PATH",
-	  PATH_ROOM(socket),
-	  .help = "the Unix socket to listen on" },
-	{ .name = "listen",
-	  .type = CONFIG_LISTEN,
-	  .value = "HOST:PORT",
-	  .help = "a loopback TCP address to listen on as well; may be said again; needs token-file" },
-	{ .name = "token-file",
-	  .type = CONFIG_PATH,
-	  .value = "FILE",
-	  PATH_ROOM(token_file),
-	  .help = "who may come over TCP; read again on reload" },
-	{ .name = "loops",
-	  .type = CONFIG_NUMBER,
-	  .value = "N",
-	  .min = 1,
-	  .max = CONFIG_LOOPS_MAX,
-	  .offset = offsetof(struct config, loops),
-	  .help = "event loops, a thread each" },
-	{ .name = "runner",
-	  .type = CONFIG_PATH,
-	  .value = "PATH",
-	  PATH_ROOM(runner),
-	  .help = "of gatherd-runner, started when it is not there; \"none\": another does that" },
-	{ .name = "credentials",
-	  .type = CONFIG_PATH,
-	  .value = "DIR",
-	  PATH_ROOM(credentials),
-	  .help = "holds a file for each secret; for gatherd-runner, when it is started here" },
-	{ .name = "runner-socket",
-	  .type = CONFIG_PATH,
-	  .value = "PATH",
-	  PATH_ROOM(runner_socket),
-	  .help = "where gatherd-runner listens, when not in the state directory" },
-	{ .name = "log-level",
-	  .type = CONFIG_LEVEL,
-	  .value = "L",
-	  .is_reloadable = true,
-	  .offset = offsetof(struct config, log_level),
-	  .preset = LOG_LEVEL_INFO,
-	  .help = "error, warn, info or debug" },
-	{ .name = "max-connections",
-	  .type = CONFIG_NUMBER,
-	  .value = "N",
-	  .min = 1,
-	  .max = 100000,
-	  .offset = offsetof(struct config, max_connections),
-	  .preset = 4096,
-	  .is_reloadable = true,
-	  .help = "clients at one time" },
-	{ .name = "max-jobs",
-	  .type = CONFIG_NUMBER,
-	  .value = "N",
-	  .min = 1,
-	  .max = 100000000,
-	  .offset = offsetof(struct config, max_jobs),
-	  .preset = 2000000,
-	  .is_reloadable = true,
-	  .help = "jobs that have not ended" },
-	{ .name = "auth-timeout",
-	  .type = CONFIG_NUMBER,
-	  .value = "SECONDS",
-	  .min = 1,
-	  .max = 3600,
-	  .offset = offsetof(struct config, auth_timeout),
-	  .preset = 5,
-	  .is_reloadable = true,
-	  .help = "how long a TCP connection may take to show its token" },
-	{ .name = "idle-timeout",
-	  .type = CONFIG_NUMBER,
-	  .value = "SECONDS",
-	  .min = 1,
-	  .max = 86400,
-	  .offset = offsetof(struct config, idle_timeout),
-	  .preset = 30,
-	  .is_reloadable = true,
-	  .help = "how long a message may take once it has begun" },
-	{ .name = "retain",
-	  .type = CONFIG_NUMBER,
-	  .value = "SECONDS",
-	  .min = 1,
-	  .max = UINT32_MAX,
-	  .offset = offsetof(struct config, retain),
-	  .preset = 604800,
-	  .is_reloadable = true,
-	  .help = "how long a job stays after its end when it did not say; for those that end from then "
-	          "on" },
-	{ .name = "retain-max",
-	  .type = CONFIG_NUMBER,
-	  .value = "SECONDS",
-	  .min = 1,
-	  .max = UINT32_MAX,
-	  .offset = offsetof(struct config, retain_max),
-	  .preset = 31536000,
-	  .is_reloadable = true,
-	  .help = "the longest that a job may ask to stay" },
-	{ .name = "retain-events",
-	  .type = CONFIG_NUMBER,
-	  .value = "SECONDS",
-	  .min = 1,
-	  .max = UINT32_MAX,
-	  .offset = offsetof(struct config, retain_events),
-	  .preset = 604800,
-	  .is_reloadable = true,
-	  .help = "how long events stay" },
-	{ .name = "keep-jobs",
-	  .type = CONFIG_NUMBER,
-	  .value = "N",
-	  .min = 1,
-	  .max = UINT32_MAX,
-	  .offset = offsetof(struct config, keep_jobs),
-	  .preset = 1000000000,
-	  .is_reloadable = true,
-	  .help = "jobs that have ended; with more, those leave first whose time is nearest" },
-	{ .name = "keep-events",
-	  .type = CONFIG_NUMBER,
-	  .value = "N",
-	  .min = 1,
-	  .max = UINT32_MAX,
-	  .offset = offsetof(struct config, keep_events),
-	  .preset = 2000000000,
-	  .is_reloadable = true,
-	  .help = "events; with more, the oldest leave first" },
-	{ .name = "keep-mib",
-	  .type = CONFIG_NUMBER,
-	  .value = "MIB",
-	  .min = 16,
-	  .max = 16777216,
-	  .offset = offsetof(struct config, keep_mib),
-	  .preset = 1048576,
-	  .is_reloadable = true,
-	  .help = "of the database; with more, ended jobs and events leave before their time" },
-	{ .name = "keep-output-mib",
-	  .type = CONFIG_NUMBER,
-	  .value = "MIB",
-	  .min = 1,
-	  .max = 16777216,
-	  .offset = offsetof(struct config, keep_output_mib),
-	  .preset = 1024,
-	  .is_reloadable = true,
-	  .help = "of what commands have printed; with more, that of the longest ended ones leaves" },
-	{ .name = "foreground",
-	  .type = CONFIG_YES,
-	  .offset = offsetof(struct config, is_foreground),
-	  .help = "log for people, also where stderr is the journal" },
-};
-#define KEY_COUNT (sizeof keys / sizeof keys[0])
-
-_Static_assert(KEY_COUNT <= 64, "struct config has one bit for each key");
-
-uint32_t config_key_count(void)
-{
-	return KEY_COUNT;
-}
-
-const struct config_key *config_key_at(uint32_t index)
-{
-	CHECK(index < KEY_COUNT);
-	return &keys[index];
-}
-
-int config_key_find(const char *name, size_t chars)
-{
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		if (strlen(keys[i].name) == chars && memcmp(keys[i].name, name, chars) == 0)
-			return (int)i;
-	}
-	return -1;
-}
+#define THREADS_MORE 4
+#define THREADS_USUAL_MAX 32
 
 static uint32_t get_number(const struct config *c, const struct config_key *k)
 {
@@ -332,6 +154,38 @@ static enum gd_err add_listen(struct config *c, const char *text, struct gd_erro
 	return GD_OK;
 }
 
+static enum gd_err add_text(struct config *c, const struct config_key *k, const char *text,
+                            struct gd_error *why)
+{
+	struct config_texts *t = (struct config_texts *)(void *)((char *)c + k->offset);
+	const size_t         bytes = strlen(text) + 1;
+
+	if (text[0] == '\0')
+		return gd_fail(why, GD_INVALID_PARAMS, "an empty text");
+	if (t->count == CONFIG_TEXTS_MAX || bytes > sizeof t->text - t->bytes)
+		return gd_fail(why, GD_INVALID_PARAMS, "more than %u of them, or %zu bytes",
+		               CONFIG_TEXTS_MAX, sizeof t->text);
+	memcpy(t->text + t->bytes, text, bytes);
+	t->bytes += (uint32_t)bytes;
+	t->count++;
+	return GD_OK;
+}
+
+const char *config_texts_at(const struct config_texts *t, uint32_t index)
+{
+	const char *at = t->text;
+
+	CHECK(index < t->count);
+	while (index-- > 0)
+		at += strlen(at) + 1;
+	return at;
+}
+
+bool config_key_is_list(const struct config_key *k)
+{
+	return k->type == CONFIG_LISTEN || k->type == CONFIG_TEXTS;
+}
+
 enum gd_err config_key_set(struct config *c, const struct config_key *k, const char *text,
                            struct gd_error *why)
 {
@@ -346,20 +200,32 @@ enum gd_err config_key_set(struct config *c, const struct config_key *k, const c
 		return set_yes(c, k, text, why);
 	case CONFIG_LISTEN:
 		return add_listen(c, text, why);
+	case CONFIG_TEXTS:
+		return add_text(c, k, text, why);
 	}
 	CHECK_NEVER("config_key_set: unknown type");
 }
 
 /* --- whole keys --- */
 
-/* One loop for each processor that we may use. */
-static uint32_t loops_preset(void)
+/* One loop for each processor that we may use. As many threads as Python's executor has, which
+ * asyncio.to_thread goes to: they wait for disks and name servers, not for processors. */
+static uint32_t usual_number(const struct config_key *k)
 {
-	long count = sysconf(_SC_NPROCESSORS_ONLN);
+	const long found = sysconf(_SC_NPROCESSORS_ONLN);
+	const long count = found < 1 ? 1 : found;
 
-	if (count < 1)
-		return 1;
-	return count > (long)CONFIG_LOOPS_MAX ? CONFIG_LOOPS_MAX : (uint32_t)count;
+	if (k->offset == offsetof(struct config, loops))
+		return count > (long)CONFIG_LOOPS_MAX ? CONFIG_LOOPS_MAX : (uint32_t)count;
+	if (k->offset == offsetof(struct config, threads))
+		return count > THREADS_USUAL_MAX - THREADS_MORE ? THREADS_USUAL_MAX
+		                                                : (uint32_t)count + THREADS_MORE;
+	return k->preset;
+}
+
+static const struct config_texts *texts_of(const struct config *c, const struct config_key *k)
+{
+	return (const struct config_texts *)(const void *)((const char *)c + k->offset);
 }
 
 void config_key_preset(struct config *c, const struct config_key *k)
@@ -370,9 +236,7 @@ void config_key_preset(struct config *c, const struct config_key *k)
 		return;
 	case CONFIG_NUMBER:
 	case CONFIG_LEVEL:
-		put_number(c, k,
-		           k->offset == offsetof(struct config, loops) ? loops_preset()
-		                                                       : k->preset);
+		put_number(c, k, usual_number(k));
 		return;
 	case CONFIG_YES:
 		*(bool *)((char *)c + k->offset) = false;
@@ -380,8 +244,19 @@ void config_key_preset(struct config *c, const struct config_key *k)
 	case CONFIG_LISTEN:
 		c->listen_count = 0;
 		return;
+	case CONFIG_TEXTS:
+		memset((char *)c + k->offset, 0, sizeof(struct config_texts));
+		return;
 	}
 	CHECK_NEVER("config_key_preset: unknown type");
+}
+
+static bool is_same_texts(const struct config *a, const struct config *b,
+                          const struct config_key *k)
+{
+	const struct config_texts *x = texts_of(a, k), *y = texts_of(b, k);
+
+	return x->bytes == y->bytes && memcmp(x->text, y->text, x->bytes) == 0;
 }
 
 static bool is_same_listen(const struct config *a, const struct config *b)
@@ -408,6 +283,8 @@ bool config_key_is_equal(const struct config *a, const struct config *b, const s
 		       *(const bool *)((const char *)b + k->offset);
 	case CONFIG_LISTEN:
 		return is_same_listen(a, b);
+	case CONFIG_TEXTS:
+		return is_same_texts(a, b, k);
 	}
 	CHECK_NEVER("config_key_is_equal: unknown type");
 }

@@ -17,7 +17,8 @@ enum config_type {
 	CONFIG_NUMBER, /* uint32_t, atomic when reloadable */
 	CONFIG_LEVEL,  /* the same, of enum log_level */
 	CONFIG_YES,    /* bool; as a flag it takes no value */
-	CONFIG_LISTEN  /* adds to `listen` */
+	CONFIG_LISTEN, /* adds to `listen` */
+	CONFIG_TEXTS   /* adds to a struct config_texts */
 };
 
 struct config_key {
@@ -28,7 +29,8 @@ struct config_key {
 	size_t           room; /* CONFIG_PATH */
 	uint32_t         min;  /* CONFIG_NUMBER, as the next two */
 	uint32_t         max;
-	uint32_t         preset;
+	uint32_t         preset; /* 0: it depends on where we run, as `usual` says */
+	const char      *usual;
 	bool             is_reloadable;
 	const char      *help;
 };
@@ -37,6 +39,9 @@ uint32_t                 config_key_count(void); /* at most 64: struct config ha
 const struct config_key *config_key_at(uint32_t index);
 /* The index, or -1. `chars` of `name` count. */
 int                      config_key_find(const char *name, size_t chars);
+
+/* Whether it may be said again. */
+bool config_key_is_list(const struct config_key *k);
 
 /* Sets a value from its text. Errors: GD_INVALID_PARAMS with words such as "0 is not between 1 and
  * 64", without the name of the key; `c` is then unchanged. */

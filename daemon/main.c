@@ -30,16 +30,17 @@
 static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
 
 struct daemon {
-	struct config     config;
-	struct auth      *auth;
-	struct store     *store;
-	struct pool      *pool;
-	struct processes *processes;
-	struct net       *net;
-	struct listeners *listeners;
-	struct event     *signals[SIGNALS];
-	struct event     *watchdog;
-	struct event     *progress; /* while jobs are being replayed */
+	struct config           config;
+	struct auth            *auth;
+	struct store           *store;
+	struct pool            *pool;
+	struct processes       *processes;
+	struct blocking_config *blocking;
+	struct net             *net;
+	struct listeners       *listeners;
+	struct event           *signals[SIGNALS];
+	struct event           *watchdog;
+	struct event           *progress; /* while jobs are being replayed */
 };
 
 /* --- while it runs --- */
@@ -221,6 +222,28 @@ static enum gd_err open_processes(struct daemon *d, struct gd_error *why)
 	return processes_open(&config, d->pool, &d->processes, why);
 }
 
+/* What a job could do with the files of the daemon itself is without bound: it never sees them. */
+static enum gd_err open_blocking(struct daemon *d, struct gd_error *why)
+{
+	const struct config    *c = &d->config;
+	const char *const       private_paths[] = { c->state_dir, c->file, c->token_file,
+		                                    c->credentials };
+	const char             *reads[CONFIG_TEXTS_MAX], *writes[CONFIG_TEXTS_MAX];
+	struct blocking_options options = { .read_roots = reads,
+		                            .read_root_count = c->read_roots.count,
+		                            .write_roots = writes,
+		                            .write_root_count = c->write_roots.count,
+		                            .private_paths = private_paths,
+		                            .private_count = 4 };
+
+	_Static_assert(CONFIG_TEXTS_MAX <= BLOCKING_ROOTS_MAX, "room for all roots");
+	for (uint32_t i = 0; i < c->read_roots.count; i++)
+		reads[i] = config_texts_at(&c->read_roots, i);
+	for (uint32_t i = 0; i < c->write_roots.count; i++)
+		writes[i] = config_texts_at(&c->write_roots, i);
+	return blocking_config_open(&options, &d->blocking, why);
+}
+
 static enum gd_err open_all(struct daemon *d, struct gd_error *why)
 {
 	enum gd_err rc;
@@ -228,8 +251,9 @@ static enum gd_err open_all(struct daemon *d, struct gd_error *why)
 	if ((rc = auth_open(d->config.token_file, &d->auth, why)) != GD_OK ||
 	    (rc = pool_open(d->config.loops, &d->pool, why)) != GD_OK ||
 	    (rc = open_store(d, why)) != GD_OK || (rc = open_processes(d, why)) != GD_OK ||
-	    (rc = recover_open(d->pool, why)) != GD_OK ||
-	    (rc = net_open(&d->config, d->auth, d->pool, d->processes, &d->net, why)) != GD_OK ||
+	    (rc = recover_open(d->pool, why)) != GD_OK || (rc = open_blocking(d, why)) != GD_OK ||
+	    (rc = net_open(&d->config, d->auth, d->pool, d->processes, d->blocking, &d->net,
+	                   why)) != GD_OK ||
 	    (rc = watch_signals(d, why)) != GD_OK || (rc = watch_progress(d, why)) != GD_OK ||
 	    (rc = listeners_open(d->net, &d->listeners, why)) != GD_OK ||
 	    (rc = store_start(d->store, why)) != GD_OK)
@@ -270,6 +294,7 @@ static void close_all(struct daemon *d)
 		store_close(d->store);
 	if (d->auth != NULL)
 		auth_close(d->auth);
+	blocking_config_close(d->blocking);
 }
 
 static int exit_code_of(enum gd_err rc)
@@ -327,8 +352,12 @@ static int check_config(struct daemon *d)
 	struct gd_error why;
 	enum gd_err     rc = auth_open(d->config.token_file, &d->auth, &why);
 
-	if (rc == GD_OK)
+	if (rc == GD_OK) {
 		auth_close(d->auth);
+		rc = open_blocking(d, &why);
+	}
+	if (rc == GD_OK)
+		blocking_config_close(d->blocking);
 	else
 		log_error("config.refused", "%s", why.text);
 	return exit_code_of(rc);

@@ -1,4 +1,5 @@
 #include "daemon/net/intake.h"
+#include "daemon/net/may_call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,8 @@ enum gd_err intake_compile(const struct request *r, const json_t *spec, const js
 	if (rc == GD_OK) {
 		rc = may_exec(d->net->config->profiles, request_who(r), *program, &faults->problems,
 		              faults->scope, why);
+		if (rc == GD_OK)
+			rc = may_call(d->net->blocking, *program, &faults->problems, why);
 		if (rc == GD_OK)
 			rc = check_args(d->loop, *program, args, &faults->problems, why);
 		if (rc != GD_OK)

@@ -165,7 +165,8 @@ static enum gd_err open_desk(struct desk *d, struct net *n, struct loop *l, stru
 }
 
 enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
-                     struct processes *processes, struct net **out, struct gd_error *why)
+                     struct processes *processes, const struct blocking_config *blocking,
+                     struct net **out, struct gd_error *why)
 {
 	struct net *n = calloc(1, sizeof *n);
 	enum gd_err rc;
@@ -176,6 +177,7 @@ enum gd_err net_open(const struct config *config, struct auth *auth, struct pool
 	n->auth = auth;
 	n->pool = pool;
 	n->processes = processes;
+	n->blocking = blocking;
 	for (uint32_t i = 0; i < pool->count; i++)
 		if ((rc = open_desk(&n->at[i], n, pool_loop(pool, i), why)) != GD_OK) {
 			net_close(n);

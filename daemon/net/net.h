@@ -9,6 +9,7 @@
 #ifndef GATHERD_NET_NET_H
 #define GATHERD_NET_NET_H
 
+#include "daemon/blocking/blocking.h"
 #include "daemon/config.h"
 #include "daemon/effect/processes.h"
 #include "daemon/net/auth.h"
@@ -54,18 +55,20 @@ struct desk {
 };
 
 struct net {
-	const struct config *config;
-	struct auth         *auth;
-	struct pool         *pool;
-	struct processes    *processes;
-	struct desk          at[POOL_LOOPS_MAX];
-	_Atomic uint32_t     connections;
-	bool                 is_closing; /* no loop runs any more */
+	const struct config          *config;
+	struct auth                  *auth;
+	struct pool                  *pool;
+	struct processes             *processes;
+	const struct blocking_config *blocking; /* where jobs may read and write */
+	struct desk                   at[POOL_LOOPS_MAX];
+	_Atomic uint32_t              connections;
+	bool                          is_closing; /* no loop runs any more */
 };
 
 /* Hooks the desks into their loops. Errors: GD_NOMEM. */
 GD_NODISCARD enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
-                                  struct processes *processes, struct net **out,
+                                  struct processes             *processes,
+                                  const struct blocking_config *blocking, struct net **out,
                                   struct gd_error *why);
 /* After the loops have ended: closes every connection. */
 void                     net_close(struct net *n);

@@ -114,6 +114,9 @@ static void given_nothing_when_loaded_then_the_defaults_are_there(void **state)
 	assert_int_equal(f->config.listen_count, 0);
 	assert_string_equal(f->config.token_file, "");
 	assert_true(f->config.loops >= 1 && f->config.loops <= CONFIG_LOOPS_MAX);
+	assert_true(f->config.threads >= 5 && f->config.threads <= 32);
+	assert_int_equal(f->config.read_roots.count, 0);
+	assert_int_equal(f->config.write_roots.count, 0);
 	assert_int_equal(atomic_load(&f->config.log_level), LOG_LEVEL_INFO);
 	assert_int_equal(atomic_load(&f->config.auth_timeout), 5);
 	assert_int_equal(atomic_load(&f->config.retain), 7 * 24 * 3600);
@@ -199,6 +202,38 @@ static void given_a_file_when_loaded_then_its_keys_count_and_flags_win(void **st
 	assert_string_equal(f->config.listen[0].text, "127.0.0.1:9");
 }
 
+static void given_roots_when_loaded_then_all_of_them_count(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f, "[gatherd]\nread-root = /srv/a\nread-root = /srv/b\nwrite-root = /srv/c\n"
+	              "threads = 7\n");
+	load(f, "--config FILE");
+	assert_int_equal(f->action, CONFIG_RUN);
+	assert_int_equal(f->config.threads, 7);
+	assert_int_equal(f->config.read_roots.count, 2);
+	assert_string_equal(config_texts_at(&f->config.read_roots, 0), "/srv/a");
+	assert_string_equal(config_texts_at(&f->config.read_roots, 1), "/srv/b");
+	assert_string_equal(config_texts_at(&f->config.write_roots, 0), "/srv/c");
+
+	load(f, "--config FILE --read-root /only");
+	assert_int_equal(f->config.read_roots.count, 1);
+	assert_string_equal(config_texts_at(&f->config.read_roots, 0), "/only");
+	assert_int_equal(f->config.write_roots.count, 1);
+}
+
+static void given_too_many_roots_when_loaded_then_refused(void **state)
+{
+	struct fixture *f = *state;
+	char            text[700] = "[gatherd]\n";
+
+	for (int i = 0; i < 17; i++)
+		strcat(text, "read-root = /srv\n");
+	write_file(f, text);
+	expect_refusal(f, "--config FILE", CONFIG_EXIT_CONFIG,
+	               ":18: read-root: more than 16 of them, or 4096 bytes\n");
+}
+
 static void given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told(void **state)
 {
 	static const struct {
@@ -214,6 +249,8 @@ static void given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told(v
 		{ "loops = 1\n", ":1: keys belong below [gatherd] or [exec NAME]\n" },
 		{ "[gather]\nloops = 1\n", ":2: keys belong below [gatherd] or [exec NAME]\n" },
 		{ "[gatherd]\nnonsense\nloops = 0\n", ":2: neither [section] nor key = value\n" },
+		{ "[gatherd]\nthreads = 1025\n", ":2: threads: 1025 is not between 1 and 1024\n" },
+		{ "[gatherd]\nread-root =\n", ":2: read-root: an empty text\n" },
 		{ "[gatherd]\nlog-level = loud\n",
 		  ":2: log-level: loud is not error, warn, info or debug\n" },
 		{ "[gatherd]\nforeground = 1\n", ":2: foreground: 1 is not yes or no\n" },
@@ -380,6 +417,7 @@ static void given_questions_when_loaded_then_they_are_answered(void **state)
 	assert_int_equal(f->exit_code, 0);
 	assert_non_null(strstr(f->out, "--loops N"));
 	assert_non_null(strstr(f->out, "(1 to 64, one for each processor)"));
+	assert_non_null(strstr(f->out, "(1 to 1024, 4 more than processors, at most 32)"));
 	load(f, "--version");
 	assert_int_equal(f->action, CONFIG_END);
 	assert_int_equal(strncmp(f->out, "gatherd ", 8), 0);
@@ -437,6 +475,8 @@ int main(void)
 		TEST(given_root_without_systemd_when_loaded_then_the_folders_of_the_system),
 		TEST(given_flags_when_loaded_then_they_count),
 		TEST(given_a_file_when_loaded_then_its_keys_count_and_flags_win),
+		TEST(given_roots_when_loaded_then_all_of_them_count),
+		TEST(given_too_many_roots_when_loaded_then_refused),
 		TEST(given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told),
 		TEST(given_sections_of_profiles_when_loaded_then_they_are_in_force),
 		TEST(given_mistakes_in_profiles_when_loaded_then_file_and_line_are_told),

@@ -1,0 +1,20 @@
+/*
+ * may_call.h - whether a job may be handed in with these calls of built-in functions.
+ *
+ * What is constant in a path can be judged before the job runs: one that lies below no root, by its
+ * text, is a problem of the spec. The rest is judged when it runs.
+ *
+ * Threads: any. Cost: nothing for a job without calls.
+ */
+#ifndef GATHERD_NET_MAY_CALL_H
+#define GATHERD_NET_MAY_CALL_H
+
+#include "daemon/blocking/blocking.h"
+#include "daemon/engine/program.h"
+#include "daemon/load/load.h"
+
+/* Errors: GD_INVALID_SPEC with `problems`; GD_NOMEM. */
+GD_NODISCARD enum gd_err may_call(const struct blocking_config *c, const struct program *p,
+                                  struct load_problems *problems, struct gd_error *why);
+
+#endif
