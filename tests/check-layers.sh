@@ -22,6 +22,7 @@ daemon/load/        | daemon/load/ daemon/engine/ daemon/expr/ daemon/value/ pro
 daemon/store/recover| daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h daemon/load/load.h proto/base/ | sqlite3.h pthread.h jansson.h
 daemon/store/       | daemon/store/ daemon/engine/engine.h daemon/engine/program.h daemon/expr/expr.h daemon/value/value.h proto/base/ | sqlite3.h pthread.h
 daemon/fsck/        | daemon/fsck/ daemon/store/ daemon/load/ daemon/engine/engine.h daemon/engine/program.h daemon/value/value.h proto/base/ | sqlite3.h jansson.h
+daemon/http/        | daemon/http/ daemon/value/limits.h proto/base/ | event2/ curl/ openssl/
 daemon/profile/     | daemon/profile/ daemon/load/ daemon/engine/program.h daemon/expr/ daemon/value/ daemon/runner/run.h proto/ | pthread.h
 daemon/run/         | daemon/run/ daemon/engine/ daemon/value/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
 daemon/effect/      | daemon/effect/ daemon/blocking/blocking.h daemon/run/ daemon/profile/ daemon/engine/engine.h daemon/value/ daemon/store/store.h daemon/runner/link.h daemon/runner/run.h daemon/runner/run_log.h daemon/log.h proto/base/ proto/base64.h | event2/ pthread.h

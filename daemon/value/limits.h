@@ -40,6 +40,13 @@
 #define EXEC_GRACE_SECONDS 10              /* between TERM and KILL, when not said */
 #define EXEC_GRACE_SECONDS_MAX 3600
 
+/* One HTTP request; what of its response is kept is in the configuration. */
+#define HTTP_URL_BYTES_MAX 8192 /* with its query */
+#define HTTP_METHOD_BYTES_MAX 20
+#define HTTP_REQUEST_HEADERS_MAX 100
+#define HTTP_REQUEST_HEADERS_BYTES_MAX (64 * 1024)
+#define HTTP_REQUEST_BODY_BYTES_MAX (1u << 20)
+
 #define SLOTS_MAX 60000 /* names and temporaries of one coroutine */
 
 #endif

@@ -1,0 +1,110 @@
+/*
+ * http_inside.h - a transfer and its client. Private to daemon/http/.
+ *
+ * http_client.c moves transfers on and knows sockets and timers, http_transfer.c is one transfer:
+ * what libcurl is told and what it tells, http_failure.c gives failures their names.
+ *
+ * No function of http.h is called, and libcurl is not entered, from within a callback of libcurl:
+ * callbacks write down what they saw.
+ */
+#ifndef GATHERD_HTTP_INSIDE_H
+#define GATHERD_HTTP_INSIDE_H
+
+#include "daemon/http/http.h"
+#include "daemon/http/http_request.h"
+#include "daemon/http/http_url.h"
+#include "proto/base/arena.h"
+#include "proto/base/buf.h"
+
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+
+enum transfer_state {
+	TRANSFER_WAITING, /* for a slot */
+	TRANSFER_OPENING, /* libcurl has it; it has no socket yet */
+	TRANSFER_MOVING,
+	TRANSFER_ENDING, /* timed out, or aborted; libcurl may have it */
+	TRANSFER_STATES
+};
+
+struct http_transfer {
+	struct http_transfer *next, *before; /* in the list of its state */
+	enum transfer_state   state;
+	struct http_client   *client;
+	http_done_fn         *done; /* NULL: aborted */
+	void                 *ctx;
+	size_t                bytes; /* that count while it waits */
+	struct arena          memory;
+	struct http_request   request; /* in `memory`; changes by redirects */
+	struct http_url       url;
+	CURL                 *easy; /* NULL: it waits */
+	struct curl_slist    *lines;
+	struct event          timer; /* initialised when there is an `easy` */
+	gd_nsec               timeout;
+	gd_nsec               deadline; /* monotonic, as the next */
+	gd_nsec               connect_by;
+	struct buf            body;
+	uint32_t              header_bytes; /* of this hop, as the next four */
+	uint32_t              header_count;
+	uint32_t              codings;
+	uint32_t              sends;
+	uint32_t              sockets;
+	uint32_t              redirects;
+	bool                  is_connected;
+	bool                  has_head; /* the last line of one has come */
+	const char     *type; /* of a failure that was seen; NULL: none; as struct http_answer */
+	const char     *stage;
+	char            message[CURL_ERROR_SIZE];
+	char            words[CURL_ERROR_SIZE]; /* libcurl's */
+	struct gd_error refused;                /* an address of this hop, by the policy */
+};
+
+struct transfer_list {
+	struct http_transfer *first, *last;
+	uint32_t              count;
+};
+
+struct http_client {
+	struct event_base        *base; /* borrowed, as the next */
+	const struct http_policy *policy;
+	struct http_limits        limits;
+	CURLM                    *multi;   /* owned, as all below */
+	int                       sockets; /* an epoll instance with libcurl's sockets */
+	struct event             *ready;   /* `sockets` is readable */
+	struct event             *timer;   /* libcurl's */
+	struct event             *soon;    /* there is more to do, after others had their turn */
+	struct transfer_list      lists[TRANSFER_STATES];
+	size_t                    waiting_bytes;
+	_Atomic uint32_t          running, waiting; /* for others to read */
+};
+
+/* --- http_client.c --- */
+
+void    client_move(struct http_transfer *t, enum transfer_state to);
+gd_nsec client_now(void); /* monotonic */
+
+/* --- http_transfer.c --- */
+
+/* Waits; in no list yet. NULL: no memory. Takes what is in `url`. */
+struct http_transfer *transfer_new(struct http_client *c, const struct http_request *r,
+                                   struct http_url *url);
+/* Out of its list, out of libcurl, away. */
+void                  transfer_free(struct http_transfer *t);
+/* Hands it to libcurl: its first hop, or the next one. False: failed; it is as failed then. */
+bool                  transfer_go(struct http_transfer *t);
+/* libcurl is through with it: the next hop goes, and it is true; or it is over. */
+bool                  transfer_goes_on(struct http_transfer *t, CURLcode code);
+/* Calls done(), unless it was aborted, and frees it. */
+void                  transfer_finish(struct http_transfer *t);
+
+/* --- http_failure.c --- */
+
+/* The first one counts. */
+void transfer_fail(struct http_transfer *t, const char *type, const char *stage, const char *fmt,
+                   ...) GD_PRINTF(4, 5);
+void transfer_fail_why(struct http_transfer *t, const char *stage, const struct gd_error *why);
+void transfer_fail_code(struct http_transfer *t, CURLcode code);
+
+#endif
