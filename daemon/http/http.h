@@ -21,8 +21,9 @@
  * of libcurl, HTTP_OPENING_MAX at one time; one that hangs is left alone.
  *
  * Ownership: the client owns its transfers; a transfer is gone when its done() was called or it was
- * aborted. Threads: that of the loop, but for http_client_counts(). Cost: some 0.1 ms of CPU for a
- * request on a connection of its own, about 40 KB while it is under way; one that waits: its size.
+ * aborted. Threads: that of the loop, but for http_client_counts(). Cost: 40 us of CPU for a request on
+ * a connection that is there, some 0.2 ms with one of thousands; 20 KB while it is under way, without
+ * TLS, and about 1 KB more than its texts while it waits.
  */
 #ifndef GATHERD_HTTP_HTTP_H
 #define GATHERD_HTTP_HTTP_H

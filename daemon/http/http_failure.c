@@ -27,8 +27,9 @@ void transfer_fail(struct http_transfer *t, const char *type, const char *stage,
 		return;
 	t->type = type;
 	t->stage = stage;
+	t->message = t->run->message;
 	va_start(args, fmt);
-	(void)vsnprintf(t->message, sizeof t->message, fmt, args);
+	(void)vsnprintf(t->run->message, sizeof t->run->message, fmt, args);
 	va_end(args);
 }
 
@@ -63,7 +64,7 @@ static const char *stage_of(CURLcode code)
 
 void transfer_fail_code(struct http_transfer *t, CURLcode code)
 {
-	const char *words = t->words[0] != '\0' ? t->words : curl_easy_strerror(code);
+	const char *words = t->run->words[0] != '\0' ? t->run->words : curl_easy_strerror(code);
 
 	if (code == CURLE_FILESIZE_EXCEEDED)
 		transfer_fail(t, "LimitError", "response",

@@ -13,7 +13,6 @@
 #include "daemon/http/http.h"
 #include "daemon/http/http_request.h"
 #include "daemon/http/http_url.h"
-#include "proto/base/arena.h"
 #include "proto/base/buf.h"
 
 #include <curl/curl.h>
@@ -29,36 +28,42 @@ enum transfer_state {
 	TRANSFER_STATES
 };
 
+/* What only one that has a slot needs: there may be very many that wait. */
+struct transfer_run {
+	CURL              *easy;  /* owned */
+	struct curl_slist *lines; /* owned */
+	struct event       timer;
+	gd_nsec            deadline; /* monotonic, as the next */
+	gd_nsec            connect_by;
+	struct buf         body;
+	uint32_t           header_bytes; /* of this hop, as all below but the messages */
+	uint32_t           header_count;
+	uint32_t           codings;
+	uint32_t           sends;
+	uint32_t           sockets;
+	bool               is_connected;
+	bool               has_head;               /* the last line of one has come */
+	struct gd_error    refused;                /* an address, by the policy */
+	char               words[CURL_ERROR_SIZE]; /* libcurl's, of its last failure */
+	char               message[CURL_ERROR_SIZE];
+};
+
 struct http_transfer {
 	struct http_transfer *next, *before; /* in the list of its state */
 	enum transfer_state   state;
+	uint32_t              redirects;
 	struct http_client   *client;
 	http_done_fn         *done; /* NULL: aborted */
 	void                 *ctx;
-	size_t                bytes; /* that count while it waits */
-	struct arena          memory;
-	struct http_request   request; /* in `memory`; changes by redirects */
+	size_t                bytes;   /* that count while it waits */
+	struct http_request   request; /* in `block`; changes by redirects */
+	void                 *block;   /* owned */
 	struct http_url       url;
-	CURL                 *easy; /* NULL: it waits */
-	struct curl_slist    *lines;
-	struct event          timer; /* initialised when there is an `easy` */
 	gd_nsec               timeout;
-	gd_nsec               deadline; /* monotonic, as the next */
-	gd_nsec               connect_by;
-	struct buf            body;
-	uint32_t              header_bytes; /* of this hop, as the next four */
-	uint32_t              header_count;
-	uint32_t              codings;
-	uint32_t              sends;
-	uint32_t              sockets;
-	uint32_t              redirects;
-	bool                  is_connected;
-	bool                  has_head; /* the last line of one has come */
-	const char     *type; /* of a failure that was seen; NULL: none; as struct http_answer */
-	const char     *stage;
-	char            message[CURL_ERROR_SIZE];
-	char            words[CURL_ERROR_SIZE]; /* libcurl's */
-	struct gd_error refused;                /* an address of this hop, by the policy */
+	struct transfer_run  *run; /* owned; NULL: it waits */
+	const char *type; /* of a failure that was seen; NULL: none; as struct http_answer */
+	const char *stage;
+	const char *message; /* static, or in `run` */
 };
 
 struct transfer_list {

@@ -1,6 +1,7 @@
 #include "daemon/http/http_policy.h"
 
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,11 @@ static void *copy(const void *from, size_t bytes, bool *ok)
 
 static enum gd_err load_trust(X509_STORE *trust, const char *ca_file, struct gd_error *why)
 {
-	int worked;
+	SSL_CTX *first = SSL_CTX_new(TLS_client_method());
+	int      worked;
 
+	/* What OpenSSL does only once takes long, and would take it on a loop. */
+	SSL_CTX_free(first);
 	/* As others do: a certificate that is trusted itself need not be anybody's root. */
 	(void)X509_STORE_set_flags(trust, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 	if (ca_file == NULL || ca_file[0] == '\0')

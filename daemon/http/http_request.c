@@ -3,6 +3,7 @@
 #include "daemon/value/limits.h"
 #include "proto/base/buf.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -153,14 +154,19 @@ enum gd_err http_request_check(const struct http_request *r, struct gd_error *wh
 
 size_t http_request_bytes(const struct http_request *r)
 {
-	return headers_bytes(r) + r->body.bytes +
+	return headers_bytes(r) + r->method.bytes + r->body.bytes +
 	       (r->header_count + IMPLIED_MAX) * sizeof(struct http_field);
 }
 
-static struct http_text copy_text(struct arena *a, struct http_text from)
+/* At `*to`, which then is behind it. */
+static struct http_text copy_text(char **to, struct http_text from)
 {
-	return (struct http_text){ arena_copy(a, from.bytes == 0 ? "" : from.at, from.bytes),
-		                   from.bytes };
+	const struct http_text copy = { *to, from.bytes };
+
+	if (from.bytes != 0)
+		memcpy(*to, from.at, from.bytes);
+	*to += from.bytes;
+	return copy;
 }
 
 static struct http_text literal(const char *text)
@@ -168,31 +174,31 @@ static struct http_text literal(const char *text)
 	return (struct http_text){ text, strlen(text) };
 }
 
-bool http_request_copy(struct http_request *to, const struct http_request *from, struct arena *a)
+void *http_request_copy(struct http_request *to, const struct http_request *from)
 {
-	struct http_field *headers =
-		arena_alloc(a, (from->header_count + IMPLIED_MAX) * sizeof *headers);
-	uint32_t count = from->header_count;
+	uint32_t           count = from->header_count;
+	struct http_field *headers = malloc(http_request_bytes(from));
+	char              *at = (char *)(headers + count + IMPLIED_MAX);
 
 	if (headers == NULL)
-		return false;
+		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
-		headers[i].name = copy_text(a, from->headers[i].name);
-		headers[i].value = copy_text(a, from->headers[i].value);
+		headers[i].name = copy_text(&at, from->headers[i].name);
+		headers[i].value = copy_text(&at, from->headers[i].value);
 	}
 	if (from->has_body && from->content_type.bytes != 0 && !has_header(from, "Content-Type"))
 		headers[count++] = (struct http_field){ literal("Content-Type"),
-			                                copy_text(a, from->content_type) };
+			                                copy_text(&at, from->content_type) };
 	if (from->idempotency_key.bytes != 0 && !has_header(from, "Idempotency-Key"))
 		headers[count++] = (struct http_field){ literal("Idempotency-Key"),
-			                                copy_text(a, from->idempotency_key) };
+			                                copy_text(&at, from->idempotency_key) };
 	*to = (struct http_request){ .headers = headers,
 		                     .header_count = count,
-		                     .body = copy_text(a, from->body),
+		                     .body = copy_text(&at, from->body),
 		                     .has_body = from->has_body,
 		                     .timeout = from->timeout };
-	to->method = from->method.bytes == 0 ? literal("GET") : copy_text(a, from->method);
-	return !a->failed;
+	to->method = from->method.bytes == 0 ? literal("GET") : copy_text(&at, from->method);
+	return headers;
 }
 
 /* --- by a redirect --- */
@@ -206,7 +212,7 @@ static bool is_left_behind(struct http_text name, bool is_get_now, bool is_same_
 
 void http_request_redirect(struct http_request *r, uint32_t status, bool is_same_origin)
 {
-	/* The copy's own, in its arena. */
+	/* The copy's own, in its block. */
 	struct http_field *headers = (struct http_field *)(uintptr_t)r->headers;
 	const bool         is_get_now =
 		((status == 301 || status == 302) && http_text_is(r->method, "POST")) ||

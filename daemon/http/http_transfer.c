@@ -11,6 +11,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+/* About what a URL takes that was read, without its text. */
+#define HTTP_URL_BYTES 400
 #define READ_BYTES 8192L /* of a buffer; each transfer under way has one */
 /* The other side may close a connection that was idle for so long at any moment. For a request that
  * is sent only once that would be its end. */
@@ -28,12 +30,12 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	if (t->state == TRANSFER_OPENING)
 		client_move(t, TRANSFER_MOVING);
 	/* Another address of the same host may do. */
-	if (http_policy_check_address(t->client->policy, &address->addr, &t->refused) != GD_OK)
+	if (http_policy_check_address(t->client->policy, &address->addr, &t->run->refused) != GD_OK)
 		return CURL_SOCKET_BAD;
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	            address->protocol);
 	if (fd >= 0)
-		t->sockets++;
+		t->run->sockets++;
 	else if (errno == EMFILE || errno == ENFILE)
 		transfer_fail(t, "LimitError", "connect", "no descriptor is left for a connection");
 	return fd >= 0 ? fd : CURL_SOCKET_BAD;
@@ -50,8 +52,8 @@ static int on_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, int ow
 	(void)own_port;
 	if (t->state == TRANSFER_OPENING)
 		client_move(t, TRANSFER_MOVING);
-	t->is_connected = true;
-	if (++t->sends == 1 || http_is_safe(t->request.method))
+	t->run->is_connected = true;
+	if (++t->run->sends == 1 || http_is_safe(t->request.method))
 		return CURL_PREREQFUNC_OK;
 	transfer_fail(
 		t, "HttpError", "receive",
@@ -71,7 +73,7 @@ static bool take_coding(struct http_transfer *t, const char *at, size_t chars)
 	}
 	for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
 		if (chars == strlen(KNOWN[i]) && strncasecmp(at, KNOWN[i], chars) == 0 &&
-		    ++t->codings == 1)
+		    ++t->run->codings == 1)
 			return true;
 	}
 	transfer_fail(t, "HttpError", "response",
@@ -115,16 +117,17 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	const size_t          bytes = size * count;
 
 	if (is_line_of(line, bytes, "HTTP/")) {
-		t->header_count = 0;
-		t->codings = 0;
-		t->has_head = false;
+		t->run->header_count = 0;
+		t->run->codings = 0;
+		t->run->has_head = false;
 	} else if (bytes <= 2) {
-		t->has_head = true;
+		t->run->has_head = true;
 	} else {
-		t->header_count++;
+		t->run->header_count++;
 	}
-	t->header_bytes += (uint32_t)bytes;
-	if (t->header_count > HTTP_HEADERS_MAX || t->header_bytes > HTTP_HEADERS_BYTES_MAX) {
+	t->run->header_bytes += (uint32_t)bytes;
+	if (t->run->header_count > HTTP_HEADERS_MAX ||
+	    t->run->header_bytes > HTTP_HEADERS_BYTES_MAX) {
 		transfer_fail(t, "LimitError", "response",
 		              "a response with more than %u headers, or %u bytes of them",
 		              HTTP_HEADERS_MAX, HTTP_HEADERS_BYTES_MAX);
@@ -142,12 +145,12 @@ static size_t on_body(char *at, size_t size, size_t count, void *ctx)
 	struct http_transfer *t = ctx;
 	const size_t          bytes = size * count;
 
-	if (t->body.bytes + bytes > t->client->limits.response_bytes) {
+	if (t->run->body.bytes + bytes > t->client->limits.response_bytes) {
 		transfer_fail_code(t, CURLE_FILESIZE_EXCEEDED);
 		return 0;
 	}
-	buf_add(&t->body, at, bytes);
-	if (t->body.failed == GD_OK)
+	buf_add(&t->run->body, at, bytes);
+	if (t->run->body.failed == GD_OK)
 		return bytes;
 	transfer_fail(t, "LimitError", "response", "no memory for a response");
 	return 0;
@@ -164,11 +167,11 @@ static CURLcode on_tls(CURL *easy, void *tls, void *ctx)
 
 /* --- what it is told --- */
 
-#define SET(option, value) (curl_easy_setopt(t->easy, option, value) == CURLE_OK)
+#define SET(option, value) (curl_easy_setopt(t->run->easy, option, value) == CURLE_OK)
 
 static bool set_callbacks(struct http_transfer *t)
 {
-	return SET(CURLOPT_PRIVATE, t) && SET(CURLOPT_ERRORBUFFER, t->words) &&
+	return SET(CURLOPT_PRIVATE, t) && SET(CURLOPT_ERRORBUFFER, t->run->words) &&
 	       SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket) && SET(CURLOPT_OPENSOCKETDATA, t) &&
 	       SET(CURLOPT_PREREQFUNCTION, on_send) && SET(CURLOPT_PREREQDATA, t) &&
 	       SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, t) &&
@@ -213,9 +216,9 @@ static bool set_request(struct http_transfer *t)
 	const bool                 has_body = r->has_body || http_text_is(r->method, "POST") ||
 	                      http_text_is(r->method, "PUT") || http_text_is(r->method, "PATCH");
 
-	curl_slist_free_all(t->lines);
-	t->lines = http_request_lines(r);
-	if (t->lines == NULL || !SET(CURLOPT_HTTPHEADER, t->lines) ||
+	curl_slist_free_all(t->run->lines);
+	t->run->lines = http_request_lines(r);
+	if (t->run->lines == NULL || !SET(CURLOPT_HTTPHEADER, t->run->lines) ||
 	    !SET(CURLOPT_CURLU, t->url.read))
 		return false;
 	if (has_body && (!SET(CURLOPT_POST, 1L) ||
@@ -233,14 +236,15 @@ static bool set_request(struct http_transfer *t)
 
 static void arm(struct http_transfer *t, gd_nsec now)
 {
-	const gd_nsec until =
-		!t->is_connected && t->connect_by < t->deadline ? t->connect_by : t->deadline;
+	const gd_nsec        until = !t->run->is_connected && t->run->connect_by < t->run->deadline
+	                                     ? t->run->connect_by
+	                                     : t->run->deadline;
 	const gd_nsec        left = until > now ? until - now : 0;
 	/* Rounded up: it must not come early. */
 	const struct timeval tv = { .tv_sec = (time_t)(left / GD_NSEC_PER_SEC),
 		                    .tv_usec = (suseconds_t)(left % GD_NSEC_PER_SEC / 1000) };
 
-	if (evtimer_add(&t->timer, &tv) == 0)
+	if (evtimer_add(&t->run->timer, &tv) == 0)
 		return;
 	transfer_fail(t, "LimitError", "connect", "no memory for a timer");
 	client_move(t, TRANSFER_ENDING);
@@ -255,11 +259,11 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	if (t->state == TRANSFER_ENDING)
 		return;
-	if (now >= t->deadline)
-		transfer_fail(t, "TimeoutError", t->is_connected ? "receive" : "connect",
+	if (now >= t->run->deadline)
+		transfer_fail(t, "TimeoutError", t->run->is_connected ? "receive" : "connect",
 		              "no answer within %.3g seconds",
 		              (double)t->timeout / (double)GD_NSEC_PER_SEC);
-	else if (!t->is_connected && now >= t->connect_by)
+	else if (!t->run->is_connected && now >= t->run->connect_by)
 		transfer_fail(t, "TimeoutError", "connect",
 		              "no connection within %.3g seconds, which is http-connect-timeout",
 		              (double)t->client->limits.connect_timeout / (double)GD_NSEC_PER_SEC);
@@ -280,11 +284,12 @@ struct http_transfer *transfer_new(struct http_client *c, const struct http_requ
 		return NULL;
 	t->client = c;
 	t->state = TRANSFER_STATES;
-	t->bytes = sizeof *t + strlen(url->text) + http_request_bytes(r);
+	t->bytes = sizeof *t + HTTP_URL_BYTES + strlen(url->text) + http_request_bytes(r);
 	t->timeout = c->limits.timeout;
 	if (r->timeout > 0 && r->timeout < t->timeout)
 		t->timeout = r->timeout;
-	if (!http_request_copy(&t->request, r, &t->memory)) {
+	t->block = http_request_copy(&t->request, r);
+	if (t->block == NULL) {
 		transfer_free(t);
 		return NULL;
 	}
@@ -293,48 +298,71 @@ struct http_transfer *transfer_new(struct http_client *c, const struct http_requ
 	return t;
 }
 
+static void run_free(struct http_client *c, struct transfer_run *run)
+{
+	(void)evtimer_del(&run->timer);
+	(void)curl_multi_remove_handle(c->multi, run->easy);
+	curl_easy_cleanup(run->easy);
+	curl_slist_free_all(run->lines);
+	buf_close(&run->body);
+	free(run);
+}
+
 void transfer_free(struct http_transfer *t)
 {
 	if (t->state != TRANSFER_STATES)
 		client_move(t, TRANSFER_STATES);
-	if (t->easy != NULL) {
-		(void)evtimer_del(&t->timer);
-		(void)curl_multi_remove_handle(t->client->multi, t->easy);
-		curl_easy_cleanup(t->easy);
-	}
-	curl_slist_free_all(t->lines);
+	if (t->run != NULL)
+		run_free(t->client, t->run);
 	http_url_close(&t->url);
-	buf_close(&t->body);
-	arena_close(&t->memory);
+	free(t->block);
 	free(t);
+}
+
+static bool run_new(struct http_transfer *t, gd_nsec now)
+{
+	struct transfer_run *run = calloc(1, sizeof *run);
+
+	if (run == NULL)
+		return false;
+	run->easy = curl_easy_init();
+	if (run->easy == NULL) {
+		free(run);
+		return false;
+	}
+	run->deadline = now + t->timeout;
+	CHECK(evtimer_assign(&run->timer, t->client->base, on_timer, t) == 0);
+	t->run = run;
+	return true;
 }
 
 static void begin_hop(struct http_transfer *t, gd_nsec now)
 {
-	buf_clear(&t->body);
-	t->header_bytes = t->header_count = t->codings = 0;
-	t->sends = t->sockets = 0;
-	t->is_connected = t->has_head = false;
-	t->words[0] = '\0';
-	t->refused.code = GD_OK;
-	t->connect_by = now + t->client->limits.connect_timeout;
+	struct transfer_run *run = t->run;
+
+	curl_easy_reset(run->easy);
+	buf_clear(&run->body);
+	run->header_bytes = run->header_count = run->codings = 0;
+	run->sends = run->sockets = 0;
+	run->is_connected = run->has_head = false;
+	run->refused.code = GD_OK;
+	run->words[0] = '\0';
+	run->connect_by = now + t->client->limits.connect_timeout;
 }
 
 bool transfer_go(struct http_transfer *t)
 {
 	const gd_nsec now = client_now();
 
-	if (t->easy == NULL) {
-		t->easy = curl_easy_init();
-		t->deadline = now + t->timeout;
-		if (t->easy != NULL)
-			CHECK(evtimer_assign(&t->timer, t->client->base, on_timer, t) == 0);
-	} else {
-		curl_easy_reset(t->easy);
+	if (t->run == NULL && !run_new(t, now)) {
+		t->type = "LimitError";
+		t->stage = "connect";
+		t->message = "no memory for a request";
+		return false;
 	}
 	begin_hop(t, now);
-	if (t->easy == NULL || !set_callbacks(t) || !set_manners(t) || !set_tls(t) ||
-	    !set_request(t) || curl_multi_add_handle(t->client->multi, t->easy) != CURLM_OK) {
+	if (!set_callbacks(t) || !set_manners(t) || !set_tls(t) || !set_request(t) ||
+	    curl_multi_add_handle(t->client->multi, t->run->easy) != CURLM_OK) {
 		transfer_fail(t, "LimitError", "connect", "no memory for a request");
 		return false;
 	}
@@ -347,7 +375,7 @@ static long status_of(const struct http_transfer *t)
 {
 	long status = 0;
 
-	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(t->run->easy, CURLINFO_RESPONSE_CODE, &status);
 	return status;
 }
 
@@ -360,7 +388,7 @@ static const char *redirect_of(const struct http_transfer *t)
 	if (t->client->limits.redirects == 0 ||
 	    !(status == 301 || status == 302 || status == 303 || status == 307 || status == 308))
 		return NULL;
-	(void)curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
+	(void)curl_easy_getinfo(t->run->easy, CURLINFO_REDIRECT_URL, &to);
 	return to;
 }
 
@@ -396,12 +424,12 @@ bool transfer_goes_on(struct http_transfer *t, CURLcode code)
 {
 	const char *to;
 
-	(void)curl_multi_remove_handle(t->client->multi, t->easy);
-	if (code == CURLE_COULDNT_CONNECT && t->sockets == 0 && t->refused.code != GD_OK)
-		transfer_fail_why(t, "policy", &t->refused);
+	(void)curl_multi_remove_handle(t->client->multi, t->run->easy);
+	if (code == CURLE_COULDNT_CONNECT && t->run->sockets == 0 && t->run->refused.code != GD_OK)
+		transfer_fail_why(t, "policy", &t->run->refused);
 	if (code != CURLE_OK)
 		transfer_fail_code(t, code);
-	else if (!t->has_head) /* for libcurl that is an answer */
+	else if (!t->run->has_head) /* for libcurl that is an answer */
 		transfer_fail(t, "HttpError", "receive", "the connection ended within the headers");
 	if (t->type != NULL)
 		return false;
@@ -423,11 +451,12 @@ static void tell(struct http_transfer *t, struct http_answer *answer)
 
 	answer->headers = headers;
 	while (answer->header_count < HTTP_HEADERS_MAX &&
-	       (h = curl_easy_nextheader(t->easy, CURLH_HEADER, -1, h)) != NULL)
+	       (h = curl_easy_nextheader(t->run->easy, CURLH_HEADER, -1, h)) != NULL)
 		headers[answer->header_count++] =
 			(struct http_field){ text_of(h->name), text_of(h->value) };
 	answer->status = (uint32_t)status_of(t);
-	answer->body = (struct http_text){ t->body.bytes == 0 ? "" : t->body.at, t->body.bytes };
+	answer->body = (struct http_text){ t->run->body.bytes == 0 ? "" : t->run->body.at,
+		                           t->run->body.bytes };
 	t->done(t->ctx, answer);
 }
 
