@@ -2,7 +2,7 @@
  * gatherd - durable asyncio in one small daemon: parse, open, run, close in reverse.
  */
 #include "daemon/config.h"
-#include "daemon/effect/processes.h"
+#include "daemon/effect/effects.h"
 #include "daemon/fsck/fsck.h"
 #include "daemon/load/job_schema.h"
 #include "daemon/load/json_memory.h"
@@ -26,21 +26,22 @@
 #define REPLAY_MAX (10 * 60 * GD_NSEC_PER_SEC)
 #define EXIT_FAILED 71 /* EX_OSERR: the system refuses something we need */
 
+#define THREADS 8           /* for calls that block */
+#define HTTP_TRANSFERS 5000 /* at one time, of one loop */
 #define SIGNALS 3
 static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
 
 struct daemon {
-	struct config           config;
-	struct auth            *auth;
-	struct store           *store;
-	struct pool            *pool;
-	struct processes       *processes;
-	struct blocking_config *blocking;
-	struct net             *net;
-	struct listeners       *listeners;
-	struct event           *signals[SIGNALS];
-	struct event           *watchdog;
-	struct event           *progress; /* while jobs are being replayed */
+	struct config     config;
+	struct auth      *auth;
+	struct store     *store;
+	struct pool      *pool;
+	struct effects   *effects;
+	struct net       *net;
+	struct listeners *listeners;
+	struct event     *signals[SIGNALS];
+	struct event     *watchdog;
+	struct event     *progress; /* while jobs are being replayed */
 };
 
 /* --- while it runs --- */
@@ -208,40 +209,49 @@ static const char *runner_program(const struct config *c, char *room, size_t byt
 	return room;
 }
 
-static enum gd_err open_processes(struct daemon *d, struct gd_error *why)
-{
-	char                          path[PATH_MAX];
-	const struct processes_config config = {
-		.state_dir = d->config.state_dir,
-		.runner_socket = d->config.runner_socket,
-		.runner_program = runner_program(&d->config, path, sizeof path),
-		.credentials = d->config.credentials,
-		.profiles = d->config.profiles,
-	};
+/* What a job could do with the files of the daemon itself is without bound: it never sees them. */
+struct roots {
+	const char *reads[CONFIG_TEXTS_MAX], *writes[CONFIG_TEXTS_MAX];
+	const char *private_paths[4];
+};
 
-	return processes_open(&config, d->pool, &d->processes, why);
+static struct blocking_options read_roots(const struct config *c, struct roots *r)
+{
+	_Static_assert(CONFIG_TEXTS_MAX <= BLOCKING_ROOTS_MAX, "room for all roots");
+	*r = (struct roots){ .private_paths = { c->state_dir, c->file, c->token_file,
+		                                c->credentials } };
+	for (uint32_t i = 0; i < c->read_roots.count; i++)
+		r->reads[i] = config_texts_at(&c->read_roots, i);
+	for (uint32_t i = 0; i < c->write_roots.count; i++)
+		r->writes[i] = config_texts_at(&c->write_roots, i);
+	return (struct blocking_options){ .read_roots = r->reads,
+		                          .read_root_count = c->read_roots.count,
+		                          .write_roots = r->writes,
+		                          .write_root_count = c->write_roots.count,
+		                          .private_paths = r->private_paths,
+		                          .private_count = 4 };
 }
 
-/* What a job could do with the files of the daemon itself is without bound: it never sees them. */
-static enum gd_err open_blocking(struct daemon *d, struct gd_error *why)
+static enum gd_err open_effects(struct daemon *d, struct gd_error *why)
 {
-	const struct config    *c = &d->config;
-	const char *const       private_paths[] = { c->state_dir, c->file, c->token_file,
-		                                    c->credentials };
-	const char             *reads[CONFIG_TEXTS_MAX], *writes[CONFIG_TEXTS_MAX];
-	struct blocking_options options = { .read_roots = reads,
-		                            .read_root_count = c->read_roots.count,
-		                            .write_roots = writes,
-		                            .write_root_count = c->write_roots.count,
-		                            .private_paths = private_paths,
-		                            .private_count = 4 };
+	char                        path[PATH_MAX];
+	struct roots                roots;
+	const struct effects_config config = {
+		.processes = { .state_dir = d->config.state_dir,
+		               .runner_socket = d->config.runner_socket,
+		               .runner_program = runner_program(&d->config, path, sizeof path),
+		               .credentials = d->config.credentials,
+		               .profiles = d->config.profiles },
+		.threads = d->config.threads,
+		.blocking = read_roots(&d->config, &roots),
+		.http = { .transfers = HTTP_TRANSFERS,
+		          .redirects = 5,
+		          .connect_timeout = 10 * GD_NSEC_PER_SEC,
+		          .timeout = 60 * GD_NSEC_PER_SEC,
+		          .response_bytes = 1u << 20 },
+	};
 
-	_Static_assert(CONFIG_TEXTS_MAX <= BLOCKING_ROOTS_MAX, "room for all roots");
-	for (uint32_t i = 0; i < c->read_roots.count; i++)
-		reads[i] = config_texts_at(&c->read_roots, i);
-	for (uint32_t i = 0; i < c->write_roots.count; i++)
-		writes[i] = config_texts_at(&c->write_roots, i);
-	return blocking_config_open(&options, &d->blocking, why);
+	return effects_open(&config, d->pool, &d->effects, why);
 }
 
 static enum gd_err open_all(struct daemon *d, struct gd_error *why)
@@ -250,16 +260,15 @@ static enum gd_err open_all(struct daemon *d, struct gd_error *why)
 
 	if ((rc = auth_open(d->config.token_file, &d->auth, why)) != GD_OK ||
 	    (rc = pool_open(d->config.loops, &d->pool, why)) != GD_OK ||
-	    (rc = open_store(d, why)) != GD_OK || (rc = open_processes(d, why)) != GD_OK ||
-	    (rc = recover_open(d->pool, why)) != GD_OK || (rc = open_blocking(d, why)) != GD_OK ||
-	    (rc = net_open(&d->config, d->auth, d->pool, d->processes, d->blocking, &d->net,
-	                   why)) != GD_OK ||
+	    (rc = open_store(d, why)) != GD_OK || (rc = open_effects(d, why)) != GD_OK ||
+	    (rc = recover_open(d->pool, why)) != GD_OK ||
+	    (rc = net_open(&d->config, d->auth, d->pool, d->effects, &d->net, why)) != GD_OK ||
 	    (rc = watch_signals(d, why)) != GD_OK || (rc = watch_progress(d, why)) != GD_OK ||
 	    (rc = listeners_open(d->net, &d->listeners, why)) != GD_OK ||
 	    (rc = store_start(d->store, why)) != GD_OK)
 		return rc;
 	recover_begin(d->pool);
-	processes_start(d->processes);
+	effects_start(d->effects);
 	return pool_start(d->pool, why);
 }
 
@@ -270,6 +279,8 @@ static void close_all(struct daemon *d)
 		pool_stop(d->pool);
 	if (d->store != NULL)
 		store_stop(d->store);
+	if (d->effects != NULL)
+		effects_stop(d->effects);
 	if (d->pool != NULL)
 		pool_drain(d->pool);
 	if (d->listeners != NULL)
@@ -287,14 +298,13 @@ static void close_all(struct daemon *d)
 		event_free(d->watchdog);
 	if (d->progress != NULL)
 		event_free(d->progress);
-	processes_close(d->processes);
+	effects_close(d->effects);
 	if (d->pool != NULL)
 		pool_close(d->pool);
 	if (d->store != NULL)
 		store_close(d->store);
 	if (d->auth != NULL)
 		auth_close(d->auth);
-	blocking_config_close(d->blocking);
 }
 
 static int exit_code_of(enum gd_err rc)
@@ -349,15 +359,19 @@ static void stop_without_memory(void)
 /* Whether it could start, as far as that can be seen without starting. */
 static int check_config(struct daemon *d)
 {
-	struct gd_error why;
-	enum gd_err     rc = auth_open(d->config.token_file, &d->auth, &why);
+	struct roots            roots;
+	struct blocking_options options;
+	struct blocking_config *blocking;
+	struct gd_error         why;
+	enum gd_err             rc = auth_open(d->config.token_file, &d->auth, &why);
 
 	if (rc == GD_OK) {
 		auth_close(d->auth);
-		rc = open_blocking(d, &why);
+		options = read_roots(&d->config, &roots);
+		rc = blocking_config_open(&options, &blocking, &why);
 	}
 	if (rc == GD_OK)
-		blocking_config_close(d->blocking);
+		blocking_config_close(blocking);
 	else
 		log_error("config.refused", "%s", why.text);
 	return exit_code_of(rc);

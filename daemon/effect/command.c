@@ -1,5 +1,7 @@
 #include "daemon/effect/command.h"
 
+#include "daemon/effect/ticket_hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,11 +9,7 @@
 
 static uint32_t index_of(const struct command_table *t, uint64_t job, uint32_t ticket)
 {
-	/* Both are counted up: Fibonacci hashing spreads them (Knuth vol. 3, 6.4). */
-	uint64_t hash =
-		(job * UINT64_C(0x9e3779b97f4a7c15) + ticket) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return (uint32_t)(hash >> 32) & (t->room - 1);
+	return ticket_hash(job, ticket) & (t->room - 1);
 }
 
 static void insert(struct command_table *t, struct command *c)

@@ -323,11 +323,6 @@ void commands_unwatch(struct commands *cs, struct command_watch *w)
 
 /* --- life --- */
 
-void commands_open(struct commands *cs)
-{
-	commands_hook(cs);
-}
-
 void commands_close(struct commands *cs)
 {
 	command_table_close(&cs->table);

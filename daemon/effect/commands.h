@@ -47,9 +47,14 @@ struct commands {
 	_Atomic uint32_t      running, waiting; /* for others to read */
 };
 
-/* What is borrowed is set by the caller. From now on the loop tells us what it puts out. */
-void commands_open(struct commands *cs);
+/* What is borrowed is set by the caller, and all else zero. */
 void commands_close(struct commands *cs);
+
+/* For the hooks of the loop, see loop_effects. */
+void commands_obey(struct commands *cs, const struct engine_out *out);
+void commands_took(struct commands *cs, const struct engine_in *in);
+void commands_forget(struct commands *cs, uint64_t job, gd_nsec time);
+bool commands_hold_time(struct commands *cs);
 
 /* A semaphores_grant_fn's word: `ticket` of `job` may begin. */
 void commands_begin(struct commands *cs, uint64_t job, uint32_t ticket, gd_nsec time);

@@ -2,7 +2,7 @@
  * commands_inside.h - what the files of commands.h share. Private to them.
  *
  *	commands.c	life, the inputs it feeds, what waits until it is durable
- *	commands_obey.c	outputs and inputs of the engine, now or in a replay
+ *	commands_obey.c	what the loop's hooks tell, now or in a replay
  *	commands_hear.c	what the runner says
  */
 #ifndef GATHERD_EFFECT_COMMANDS_INSIDE_H
@@ -64,10 +64,5 @@ void commands_end_with(struct commands *cs, struct command *c, const struct run_
 /* Gives its job the lines that it is ready for, and its end when they are all given. The command may
  * be gone then. */
 void commands_serve_lines(struct commands *cs, struct command *c);
-
-/* --- commands_obey.c --- */
-
-/* Makes the loop tell us what it puts out. */
-void commands_hook(struct commands *cs);
 
 #endif

@@ -69,10 +69,9 @@ static void send_unless_replay(struct commands *cs, struct command *c, enum erra
 		(void)commands_send(cs, command_ref(c), kind);
 }
 
-static void obey(void *ctx, const struct engine_out *out)
+void commands_obey(struct commands *cs, const struct engine_out *out)
 {
-	struct commands *cs = ctx;
-	struct command  *c;
+	struct command *c;
 
 	if (out->kind == ENGINE_EXEC) {
 		obey_exec(cs, out);
@@ -128,10 +127,9 @@ static void took_exited(struct commands *cs, struct command *c, const struct eng
 		commands_remove(cs, c);
 }
 
-static void took(void *ctx, const struct engine_in *in)
+void commands_took(struct commands *cs, const struct engine_in *in)
 {
-	struct commands *cs = ctx;
-	struct command  *c = command_find(&cs->table, in->job, in->ticket);
+	struct command *c = command_find(&cs->table, in->job, in->ticket);
 
 	if (c == NULL || c->attempt != in->attempt)
 		return; /* it waits for another attempt already */
@@ -154,10 +152,8 @@ static void took(void *ctx, const struct engine_in *in)
 
 /* --- jobs that are gone --- */
 
-static void forget(void *ctx, uint64_t job, gd_nsec time)
+void commands_forget(struct commands *cs, uint64_t job, gd_nsec time)
 {
-	struct commands *cs = ctx;
-
 	for (struct command *c = command_next(&cs->table, NULL), *next; c != NULL; c = next) {
 		next = command_next(&cs->table, c);
 		if (c->job != job)
@@ -180,10 +176,9 @@ static void on_patience(evutil_socket_t fd, short what, void *ctx)
 	cs->is_impatient = true;
 }
 
-static bool holds_time(void *ctx)
+bool commands_hold_time(struct commands *cs)
 {
 	const struct timeval tv = { .tv_sec = COMMANDS_PATIENCE_SECONDS };
-	struct commands     *cs = ctx;
 
 	if (cs->adopted == 0 || cs->is_impatient)
 		return false;
@@ -194,11 +189,4 @@ static bool holds_time(void *ctx)
 	if (cs->patience == NULL || event_add(cs->patience, &tv) != 0)
 		commands_out_of_memory();
 	return true;
-}
-
-void commands_hook(struct commands *cs)
-{
-	cs->loop->effects = (struct loop_effects){
-		.obey = obey, .took = took, .forget = forget, .holds_time = holds_time, .ctx = cs
-	};
 }

@@ -116,7 +116,6 @@ enum gd_err processes_open(const struct processes_config *config, struct pool *p
 		cs->profiles = config->profiles;
 		cs->key_prefix = store_uuid(pool->store);
 		cs->boot = boot;
-		commands_open(cs);
 	}
 	pool->slots = x->slots;
 	*out = x;

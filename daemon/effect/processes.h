@@ -23,8 +23,7 @@ struct processes_config {
 	struct profile_book *profiles;       /* borrowed */
 };
 
-/* After pool_use_store(), before recover_open(): from now on the loops know what to do with
- * commands. The pool gets its `slots`. Errors: GD_NOMEM, GD_SYS, GD_LIMIT. */
+/* After pool_use_store(), before recover_open(). The pool gets its `slots`. Errors: GD_NOMEM, GD_SYS, GD_LIMIT. */
 GD_NODISCARD enum gd_err processes_open(const struct processes_config *config, struct pool *pool,
                                         struct processes **out, struct gd_error *why);
 void                     processes_close(struct processes *x);

@@ -139,6 +139,7 @@ struct claim {
 	struct sched  sched; /* its type says which */
 	struct job   *job;
 	struct claim *prev, *next; /* the job's, in the order of their tickets */
+	struct claim *chain;       /* in the job's table of them */
 	struct task  *task;        /* borrowed: it gives the claim up before it ends */
 	uint32_t      ticket;
 };
@@ -174,6 +175,8 @@ struct job {
 	struct task     *made_first, *made_last; /* tasks that no join holds */
 	struct join_run *joins;
 	struct claim    *claims, *claims_last;
+	struct claim   **claim_table; /* chained hash by ticket; owned; NULL while they are few */
+	uint32_t         claim_room, claim_count;
 	struct value     title;
 	int64_t          value_bytes; /* held, as of the last time it ran */
 	uint32_t         ticks;       /* since a timer fired */
@@ -356,7 +359,7 @@ void waiter_free(struct engine *e, struct waiter *w);
 /* Gives a zeroed claim of `t` its ticket and its place among the job's. */
 void          claim_open(struct claim *c, enum value_type type, struct task *t);
 void          claim_close(struct claim *c); /* takes it out again */
-/* NULL: none of this type has the ticket. */
+/* NULL: none of this type has the ticket. O(1). */
 struct claim *claim_find(const struct job *j, enum value_type type, uint32_t ticket);
 
 /* --- timeout.c, op_with.c, generator.c, undo.c: objects in slots --- */

@@ -10,7 +10,7 @@
 #ifndef GATHERD_NET_EXPLAIN_H
 #define GATHERD_NET_EXPLAIN_H
 
-#include "daemon/effect/processes.h"
+#include "daemon/effect/effects.h"
 #include "daemon/run/loop.h"
 
 #define EXPLAIN_WAITS_MAX 50u

@@ -30,7 +30,7 @@ static void free_call(struct log_call *call)
 
 static struct commands *commands_of(const struct log_call *call)
 {
-	return processes_commands(call->desk->net->processes, call->owner);
+	return effects_commands(call->desk->net->effects, call->owner);
 }
 
 static struct log_call *call_of(struct inbox_msg *m, size_t offset)

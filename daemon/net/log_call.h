@@ -16,7 +16,7 @@
 #ifndef GATHERD_NET_LOG_CALL_H
 #define GATHERD_NET_LOG_CALL_H
 
-#include "daemon/effect/processes.h"
+#include "daemon/effect/effects.h"
 #include "daemon/net/request.h"
 #include "daemon/runner/run_log.h"
 

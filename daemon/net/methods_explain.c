@@ -37,7 +37,7 @@ static void see_waits(struct look *k, struct loop *l)
 	uint64_t             job = k->read->read.job;
 
 	k->is_live = jobs_find(&l->jobs, job) != NULL || l->recovery != NULL;
-	explain_see(&e->seen, l, processes_commands(k->desk->net->processes, l), job);
+	explain_see(&e->seen, l, effects_commands(k->desk->net->effects, l), job);
 }
 
 static void answer_explain(struct explain_look *e)
@@ -194,9 +194,8 @@ static void resume_commands(struct look *k, struct loop *l)
 {
 	struct resume_look *e = resume_look_of(k);
 
-	e->count =
-		commands_resume(processes_commands(k->desk->net->processes, l), k->read->read.job,
-	                        e->has_path ? e->path : NULL, e->is_fail ? "fail" : "retry");
+	e->count = effects_resume(k->desk->net->effects, l, k->read->read.job,
+	                          e->has_path ? e->path : NULL, e->is_fail ? "fail" : "retry");
 	k->is_live = true;
 }
 

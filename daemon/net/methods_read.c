@@ -262,17 +262,17 @@ static size_t resident_bytes(void)
 
 static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 {
-	struct request    *r = ctx;
-	const struct pool *pool = r->desk->net->pool;
-	uint32_t           running, waiting;
-	struct buf        *b;
+	struct request       *r = ctx;
+	const struct pool    *pool = r->desk->net->pool;
+	struct effects_counts counts;
+	struct buf           *b;
 
 	if (read->read.outcome != GD_OK) {
 		reply_why(r, &read->read.why);
 		store_read_free(&read->read);
 		return;
 	}
-	processes_count(r->desk->net->processes, &running, &waiting);
+	counts = effects_count(r->desk->net->effects);
 	b = reply_begin(r);
 	buf_add_text(b, "{\"version\":\"" PACKAGE_VERSION "\",\"uptime\":");
 	apply_write_time(b, loop_now(l) - pool->started);
@@ -288,13 +288,17 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 	buf_addf(
 		b,
 		"],\"recovering\":%llu,\"disk_full\":%s,\"connections\":%u,"
-		"\"processes\":{\"running\":%u,\"waiting\":%u},\"queue\":%llu,"
+		"\"processes\":{\"running\":%u,\"waiting\":%u},"
+		"\"threads\":{\"running\":%u,\"waiting\":%u},"
+		"\"http\":{\"running\":%u,\"waiting\":%u},\"queue\":%llu,"
 		"\"database_bytes\":%llu,\"wal_bytes\":%llu,\"output_bytes\":%llu,\"memory_bytes\":%zu,\"seq\":%llu}",
 		(unsigned long long)recover_left(pool),
 		store_is_full(pool->store) ? "true" : "false",
-		(unsigned)atomic_load(&r->desk->net->connections), (unsigned)running,
-		(unsigned)waiting, (unsigned long long)read->read.queue,
-		(unsigned long long)read->read.database_bytes,
+		(unsigned)atomic_load(&r->desk->net->connections),
+		(unsigned)counts.commands_running, (unsigned)counts.commands_waiting,
+		(unsigned)counts.running[CALL_THREAD], (unsigned)counts.waiting[CALL_THREAD],
+		(unsigned)counts.running[CALL_HTTP], (unsigned)counts.waiting[CALL_HTTP],
+		(unsigned long long)read->read.queue, (unsigned long long)read->read.database_bytes,
 		(unsigned long long)read->read.wal_bytes,
 		(unsigned long long)read->read.output_bytes, resident_bytes(),
 		(unsigned long long)read->read.seq);

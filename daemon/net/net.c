@@ -165,8 +165,7 @@ static enum gd_err open_desk(struct desk *d, struct net *n, struct loop *l, stru
 }
 
 enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
-                     struct processes *processes, const struct blocking_config *blocking,
-                     struct net **out, struct gd_error *why)
+                     struct effects *effects, struct net **out, struct gd_error *why)
 {
 	struct net *n = calloc(1, sizeof *n);
 	enum gd_err rc;
@@ -176,8 +175,8 @@ enum gd_err net_open(const struct config *config, struct auth *auth, struct pool
 	n->config = config;
 	n->auth = auth;
 	n->pool = pool;
-	n->processes = processes;
-	n->blocking = blocking;
+	n->effects = effects;
+	n->blocking = effects_blocking(effects);
 	for (uint32_t i = 0; i < pool->count; i++)
 		if ((rc = open_desk(&n->at[i], n, pool_loop(pool, i), why)) != GD_OK) {
 			net_close(n);

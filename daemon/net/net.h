@@ -11,7 +11,7 @@
 
 #include "daemon/blocking/blocking.h"
 #include "daemon/config.h"
-#include "daemon/effect/processes.h"
+#include "daemon/effect/effects.h"
 #include "daemon/net/auth.h"
 #include "daemon/net/watch.h"
 #include "daemon/run/pool.h"
@@ -58,7 +58,7 @@ struct net {
 	const struct config          *config;
 	struct auth                  *auth;
 	struct pool                  *pool;
-	struct processes             *processes;
+	struct effects               *effects;
 	const struct blocking_config *blocking; /* where jobs may read and write */
 	struct desk                   at[POOL_LOOPS_MAX];
 	_Atomic uint32_t              connections;
@@ -67,9 +67,7 @@ struct net {
 
 /* Hooks the desks into their loops. Errors: GD_NOMEM. */
 GD_NODISCARD enum gd_err net_open(const struct config *config, struct auth *auth, struct pool *pool,
-                                  struct processes             *processes,
-                                  const struct blocking_config *blocking, struct net **out,
-                                  struct gd_error *why);
+                                  struct effects *effects, struct net **out, struct gd_error *why);
 /* After the loops have ended: closes every connection. */
 void                     net_close(struct net *n);
 /* Up to where everything has been heard of here; where nobody listens, what is durable. */

@@ -51,13 +51,15 @@ struct loop_hooks {
 
 /* What the rest of the daemon does when a job asks the world for something; all on the loop's thread. */
 struct loop_effects {
-	/* EXEC, RECALL, STOP, KILL, MORE, of a job that is here. No step may be taken in it. */
+	/* EXEC, RECALL, STOP, KILL, MORE, CALL, of a job that is here. No step may be taken in it. */
 	void (*obey)(void *ctx, const struct engine_out *out);
 	/* An input that answers one of those was fed, now or in a replay; the outputs of its step have
 	 * been obeyed. */
 	void (*took)(void *ctx, const struct engine_in *in);
 	/* The job is gone, without a word of its engine. */
 	void (*forget)(void *ctx, uint64_t job, gd_nsec time);
+	/* Every stored job of this loop was replayed: what was asked for before goes on. */
+	void (*recovered)(void *ctx);
 	/* No timer may fire yet: something that happened before is still to be heard of. */
 	bool (*holds_time)(void *ctx);
 	void *ctx;

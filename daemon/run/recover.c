@@ -130,6 +130,8 @@ static void take_over(struct loop *l, struct inbox_msg *m)
 	loop_reach(l, atomic_load(&p->recovery.latest));
 	l->recovery->waiting = NULL;
 	recover_close(l);
+	if (l->effects.recovered != NULL)
+		l->effects.recovered(l->effects.ctx);
 	for (uint32_t i = 0; i < count; i++)
 		waiting[i].msg->run(l, waiting[i].msg);
 	free(waiting);

@@ -187,7 +187,7 @@ void fixture_await(struct http_fixture *f, const struct ending *e)
 	assert_int_equal(e->times, 1);
 }
 
-struct ending fixture_ask(struct http_fixture *f, const struct http_request *r)
+struct ending http_fixture_ask(struct http_fixture *f, const struct http_request *r)
 {
 	struct ending e = { 0 };
 
@@ -198,7 +198,8 @@ struct ending fixture_ask(struct http_fixture *f, const struct http_request *r)
 
 struct ending fixture_get(struct http_fixture *f, const char *path)
 {
-	return fixture_ask(f, &(struct http_request){ .url = fixture_url(f, "127.0.0.1", path) });
+	return http_fixture_ask(f,
+	                        &(struct http_request){ .url = fixture_url(f, "127.0.0.1", path) });
 }
 
 void expect_failure(const struct ending *e, const char *type, const char *stage)

@@ -56,7 +56,7 @@ enum gd_err           fixture_refused(struct http_fixture *f, const struct http_
                                       struct gd_error *why);
 /* Turns until it has ended. */
 void                  fixture_await(struct http_fixture *f, const struct ending *e);
-struct ending         fixture_ask(struct http_fixture *f, const struct http_request *r);
+struct ending         http_fixture_ask(struct http_fixture *f, const struct http_request *r);
 struct ending         fixture_get(struct http_fixture *f, const char *path);
 /* Turns until nothing is under way. */
 void                  fixture_idle(struct http_fixture *f);

@@ -77,11 +77,12 @@ static const struct choice {
 	{ 5, 0, false, false, gen_shield },      { 7, 0, false, false, gen_gather },
 	{ 5, 1, false, true, gen_as_completed }, { 8, 0, false, false, gen_task_group },
 	{ 7, 0, false, false, gen_race },        { 16, 0, true, true, gen_exec },
+	{ 10, 0, true, false, gen_outcall },
 };
 
 static bool may_choose(struct scope s, const struct choice *c)
 {
-	if (c->write == gen_exec && !s.g->has_commands)
+	if ((c->write == gen_exec || c->write == gen_outcall) && !s.g->has_commands)
 		return false;
 	return c->is_leaf || has_room(s, c->blocks);
 }

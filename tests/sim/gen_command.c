@@ -70,6 +70,40 @@ void gen_exec(struct scope s)
 	write_options(s);
 }
 
+/* "sleep 2" on a thread, or a request for sleep/2. At the root "args" would be the job's own. */
+void gen_outcall(struct scope s)
+{
+	static const char *const PROGRAMS[] = { "sleep", "sleep", "sleep", "ok",
+		                                "fail",  "gone",  "flaky", "missing" };
+	static const char *const INTERRUPTS[] = { "fail", "retry", "hold" };
+	const char              *program = PROGRAMS[pick(s, sizeof PROGRAMS / sizeof PROGRAMS[0])];
+	bool                     is_http = one_in(s, 2), is_write = !is_http && one_in(s, 3);
+	char                     between = is_http ? '/' : ' ';
+
+	if (is_http)
+		buf_addf(s.g->b, "\"http\":\"http://test/%s", program);
+	else
+		buf_addf(s.g->b, "\"do\":{\"to_thread\":\"%s\",\"args\":[\"%s",
+		         is_write ? "write_file" : "stat", program);
+	if (strcmp(program, "fail") == 0)
+		buf_addf(s.g->b, "%c%u", between, 404 + pick(s, 3));
+	else if (strcmp(program, "flaky") == 0)
+		buf_addf(s.g->b, "%c%u", between, pick(s, 4));
+	if (strcmp(program, "ok") != 0 && strcmp(program, "fail") != 0 &&
+	    strcmp(program, "missing") != 0)
+		buf_addf(s.g->b, "%c%.1f", between, 0.5 * pick(s, 7));
+	buf_addf(s.g->b, "%cw%u\"%s", between, ++s.g->last_name,
+	         is_http    ? ""
+	         : is_write ? ",\"x\"]"
+	                    : "]");
+	if (one_in(s, 2))
+		buf_addf(s.g->b, ",\"on_interrupt\":\"%s\"", INTERRUPTS[pick(s, 3)]);
+	if (is_http && one_in(s, 3))
+		buf_add_text(s.g->b, ",\"check\":false");
+	if (!is_http)
+		buf_add_byte(s.g->b, '}');
+}
+
 void gen_lines(struct scope s)
 {
 	static const char *const STEPS[] = { "0", "0", "0.5", "1", "2" };

@@ -79,6 +79,8 @@ void gen_as_completed(struct scope s);
 void gen_task_group(struct scope s);
 void gen_race(struct scope s);
 void gen_exec(struct scope s);
+/* A call on a thread, or a request. */
+void gen_outcall(struct scope s);
 
 /* The exec of an async_for. */
 void gen_lines(struct scope s);

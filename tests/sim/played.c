@@ -83,7 +83,7 @@ static void read_call(struct played_command *c, struct value request)
 	c->is_call = true;
 	c->is_http = value_is_none(member(request, "function"));
 	if (!c->is_http) {
-		read_words(c, text_of(value_list(member(request, "args"))->at[0]), " ");
+		read_words(c, text_of(member(member(request, "args"), "path")), " ");
 		return;
 	}
 	assert_memory_equal(url, HOST, strlen(HOST));

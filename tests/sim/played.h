@@ -11,7 +11,7 @@
  *	gone SECONDS		after them nobody knows what became of it
  *	flaky TIMES SECONDS	the same in its first attempts, so many times; then as `sleep`
  *
- * A call plays one of them as well: a function by the words of its first argument ("sleep 3 done"), a
+ * A call plays one of them as well: a function by the words of its path ("sleep 3 done"), a
  * request by the path of its URL (http://test/sleep/3/done; a `fail` answers with CODE). Its end comes
  * without a BEGIN where it needs none.
  *

@@ -48,7 +48,7 @@ static void given_a_request_when_sent_then_it_says_what_it_was_told(void **state
 
 	web_say(f->web, "/in?x&q=a%20b", HELLO);
 	r.url = fixture_url(f, "127.0.0.1", "/in?x");
-	assert_int_equal(fixture_ask(f, &r).status, 200);
+	assert_int_equal(http_fixture_ask(f, &r).status, 200);
 
 	heard = web_heard(f->web);
 	assert_ptr_equal(strstr(heard, "POST /in?x&q=a%20b HTTP/1.1\r\nHost: 127.0.0.1:"), heard);
@@ -82,7 +82,7 @@ static void given_headers_of_its_own_when_sent_then_they_count(void **state)
 	const char         *heard;
 
 	r.url = fixture_url(f, "127.0.0.1", "/");
-	assert_int_equal(fixture_ask(f, &r).status, 404);
+	assert_int_equal(http_fixture_ask(f, &r).status, 404);
 
 	heard = web_heard(f->web);
 	assert_non_null(strstr(heard, "\r\nidempotency-key: mine\r\n"));
@@ -107,7 +107,7 @@ static void given_methods_when_sent_then_each_is_as_it_is_written(void **state)
 		char                line[40];
 
 		r.url = fixture_url(f, "127.0.0.1", is_head ? "/head" : "/");
-		e = fixture_ask(f, &r);
+		e = http_fixture_ask(f, &r);
 
 		assert_int_equal(e.status, is_head ? 200 : 404);
 		assert_int_equal(e.body_bytes, 0);
@@ -199,7 +199,7 @@ static void given_a_body_at_the_limit_when_sent_then_the_server_has_all_of_it(vo
 	r.url = fixture_url(f, "127.0.0.1", "/in");
 	web_say(f->web, "/in", HELLO);
 
-	assert_int_equal(fixture_ask(f, &r).status, 200);
+	assert_int_equal(http_fixture_ask(f, &r).status, 200);
 
 	assert_int_equal(strspn(strchr(strstr(web_heard(f->web), "\r\n\r\n"), 'b'), "b"), bytes);
 	free(much);

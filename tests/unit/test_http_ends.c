@@ -146,7 +146,7 @@ static void given_a_silent_server_when_asked_then_the_request_has_its_own_time(v
 	web_put(f->web, "/silent", NULL, 0, WEB_KEEP);
 	r.url = fixture_url(f, "127.0.0.1", "/silent");
 	(void)evutil_gettimeofday(&before, NULL);
-	e = fixture_ask(f, &r);
+	e = http_fixture_ask(f, &r);
 	(void)evutil_gettimeofday(&after, NULL);
 
 	expect_failure(&e, "TimeoutError", "receive");
@@ -166,7 +166,7 @@ static void given_a_timeout_above_the_limit_when_asked_then_the_limit_holds(void
 	web_put(f->web, "/silent", NULL, 0, WEB_KEEP);
 	r.url = fixture_url(f, "127.0.0.1", "/silent");
 
-	e = fixture_ask(f, &r);
+	e = http_fixture_ask(f, &r);
 
 	expect_failure(&e, "TimeoutError", "receive");
 }
@@ -186,7 +186,7 @@ given_a_connection_that_ends_when_it_was_used_before_then_only_safe_requests_are
 
 	assert_int_equal(fixture_get(f, "/page").status, 200);
 	r.url = fixture_url(f, "127.0.0.1", "/drop");
-	e = fixture_ask(f, &r);
+	e = http_fixture_ask(f, &r);
 	expect_failure(&e, "HttpError", "receive");
 	assert_non_null(strstr(e.message, "may have been taken"));
 	assert_int_equal(web_asked(f->web), 2);

@@ -48,14 +48,14 @@ static void given_a_post_when_redirected_then_it_depends_on_the_status(void **st
 	web_say(f->web, "/post", HELLO);
 
 	r.url = fixture_url(f, "127.0.0.1", "/303");
-	assert_int_equal(fixture_ask(f, &r).status, 200);
+	assert_int_equal(http_fixture_ask(f, &r).status, 200);
 	second = strstr(web_heard(f->web), "GET /get ");
 	assert_non_null(second);
 	assert_null(strstr(second, "Content-"));
 	assert_non_null(strstr(second, "Idempotency-Key: key"));
 
 	r.url = fixture_url(f, "127.0.0.1", "/307");
-	assert_int_equal(fixture_ask(f, &r).status, 200);
+	assert_int_equal(http_fixture_ask(f, &r).status, 200);
 	second = strstr(web_heard(f->web), "POST /post ");
 	assert_non_null(second);
 	assert_non_null(strstr(second, "Content-Type: text/plain"));
@@ -80,11 +80,11 @@ static void given_credentials_when_redirected_to_another_host_then_they_stay_beh
 	web_say(f->web, "/page", HELLO);
 
 	r.url = fixture_url(f, "here.test", "/same");
-	assert_int_equal(fixture_ask(f, &r).status, 200);
+	assert_int_equal(http_fixture_ask(f, &r).status, 200);
 	assert_non_null(strstr(strstr(web_heard(f->web), "GET /page"), "Bearer secret"));
 
 	r.url = fixture_url(f, "here.test", "/away");
-	assert_int_equal(fixture_ask(f, &r).status, 200);
+	assert_int_equal(http_fixture_ask(f, &r).status, 200);
 	assert_null(strstr(strstr(web_heard(f->web), "Host: there.test"), "secret"));
 	assert_non_null(strstr(strstr(web_heard(f->web), "Host: there.test"), "X-Other: yes"));
 }
@@ -139,7 +139,7 @@ static void given_redirects_to_where_nobody_may_go_when_followed_then_nobody_goe
 static void given_a_name_of_private_addresses_when_called_then_it_is_refused(void **state)
 {
 	struct http_fixture *f = *state;
-	struct ending        e = fixture_ask(
+	struct ending        e = http_fixture_ask(
 		       f, &(struct http_request){ .url = fixture_url(f, "private.test", "/") });
 
 	expect_failure(&e, "PermissionError", "policy");
@@ -152,17 +152,18 @@ static void given_a_name_of_several_addresses_when_called_then_an_allowed_one_is
 	struct http_fixture *f = *state;
 
 	web_say(f->web, "/page", HELLO);
-	assert_int_equal(fixture_ask(f, &(struct http_request){ .url = fixture_url(f, "mixed.test",
-	                                                                           "/page") })
-	                         .status,
-	                 200);
+	assert_int_equal(
+		http_fixture_ask(
+			f, &(struct http_request){ .url = fixture_url(f, "mixed.test", "/page") })
+			.status,
+		200);
 }
 
 static void given_a_name_that_is_none_when_called_then_that_is_said(void **state)
 {
 	struct http_fixture *f = *state;
-	struct ending        e =
-		fixture_ask(f, &(struct http_request){ .url = fixture_url(f, "nobody.test", "/") });
+	struct ending        e = http_fixture_ask(
+		       f, &(struct http_request){ .url = fixture_url(f, "nobody.test", "/") });
 
 	expect_failure(&e, "HttpError", "resolve");
 	assert_non_null(strstr(e.message, "nobody.test"));
@@ -196,7 +197,7 @@ static void given_nobody_at_the_address_when_called_then_that_is_said(void **sta
 
 	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)web_port(gone));
 	web_close(gone);
-	e = fixture_ask(f, &(struct http_request){ .url = http_text_of(url) });
+	e = http_fixture_ask(f, &(struct http_request){ .url = http_text_of(url) });
 
 	expect_failure(&e, "HttpError", "connect");
 }

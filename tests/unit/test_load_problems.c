@@ -66,10 +66,6 @@ static void given_something_of_a_later_version_then_it_is_refused_by_name(void *
 	(void)state;
 	load_expect_problems("[{\"event\": \"go\"}]",
 	                     "/0/event: \"event\" is not in this version\n");
-	load_expect_problems("[{\"http\": \"http://a/\", \"timeout\": 2},"
-	                     " {\"to_thread\": \"stat\", \"args\": [\"/\"]}]",
-	                     "/0/http: \"http\" is not in this version\n"
-	                     "/1/to_thread: \"to_thread\" is not in this version\n");
 }
 
 static void given_an_unknown_name_then_it_is_an_error_at_once(void **state)
