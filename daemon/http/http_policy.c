@@ -17,19 +17,63 @@ struct http_policy {
 
 /* --- life --- */
 
-/* NULL for nothing, too; `ok` then stays. */
-static void *copy(const void *from, size_t bytes, bool *ok)
-{
-	void *at;
+/* Takes one rule of a key in. */
+typedef enum gd_err take_fn(struct http_policy *p, const char *word, struct gd_error *why);
 
-	if (bytes == 0)
-		return NULL;
-	at = malloc(bytes);
-	if (at == NULL)
-		*ok = false;
-	else
-		memcpy(at, from, bytes);
-	return at;
+static enum gd_err take_host(struct http_policy *p, const char *word, struct gd_error *why)
+{
+	struct http_host *longer = realloc(p->hosts, (p->host_count + 1) * sizeof *longer);
+
+	if (longer == NULL)
+		return gd_fail(why, GD_NOMEM, "no memory for a host");
+	p->hosts = longer;
+	return http_host_read(word, &p->hosts[p->host_count++], why);
+}
+
+static enum gd_err take_network(struct http_policy *p, const char *word, struct gd_error *why)
+{
+	struct http_network *longer = realloc(p->networks, (p->network_count + 1) * sizeof *longer);
+
+	if (longer == NULL)
+		return gd_fail(why, GD_NOMEM, "no memory for a network");
+	p->networks = longer;
+	return http_network_read(word, &p->networks[p->network_count++], why);
+}
+
+static enum gd_err take_text(struct http_policy *p, const char *key, const char *text,
+                             take_fn *take, struct gd_error *why)
+{
+	static const char BETWEEN[] = " \t,";
+	struct gd_error   inner = { 0 };
+	char             *copy = strdup(text);
+	char             *rest = copy;
+	enum gd_err       rc = copy == NULL ? GD_NOMEM : GD_OK;
+
+	while (rc == GD_OK && *(rest += strspn(rest, BETWEEN)) != '\0') {
+		char *word = rest;
+
+		rest += strcspn(rest, BETWEEN);
+		if (*rest != '\0')
+			*rest++ = '\0';
+		rc = take(p, word, &inner);
+	}
+	free(copy);
+	if (rc == GD_OK && p->host_count <= HTTP_RULES_MAX && p->network_count <= HTTP_RULES_MAX)
+		return GD_OK;
+	return gd_fail(why, rc == GD_NOMEM ? GD_NOMEM : GD_INVALID_PARAMS, "%s: %.200s", key,
+	               rc == GD_OK ? "too many of them" : inner.text);
+}
+
+static enum gd_err take_texts(struct http_policy *p, const struct http_policy_config *config,
+                              struct gd_error *why)
+{
+	enum gd_err rc = GD_OK;
+
+	for (uint32_t i = 0; i < config->host_count && rc == GD_OK; i++)
+		rc = take_text(p, "http-allow", config->hosts[i], take_host, why);
+	for (uint32_t i = 0; i < config->network_count && rc == GD_OK; i++)
+		rc = take_text(p, "http-allow-address", config->networks[i], take_network, why);
+	return rc;
 }
 
 static enum gd_err load_trust(X509_STORE *trust, const char *ca_file, struct gd_error *why)
@@ -56,21 +100,17 @@ enum gd_err http_policy_open(const struct http_policy_config *config, struct htt
                              struct gd_error *why)
 {
 	struct http_policy *p = calloc(1, sizeof *p);
-	bool                ok = p != NULL;
-	enum gd_err         rc = GD_OK;
+	enum gd_err         rc;
 
-	if (ok) {
-		p->hosts = copy(config->hosts, config->host_count * sizeof *p->hosts, &ok);
-		p->networks =
-			copy(config->networks, config->network_count * sizeof *p->networks, &ok);
-		p->host_count = config->host_count;
-		p->network_count = config->network_count;
-		p->allows_downgrade = config->allows_downgrade;
+	if (p != NULL)
 		p->trust = X509_STORE_new();
+	if (p == NULL || p->trust == NULL) {
+		http_policy_close(p);
+		return gd_fail(why, GD_NOMEM, "no memory for what http may reach");
 	}
-	if (!ok || p->trust == NULL)
-		rc = gd_fail(why, GD_NOMEM, "no memory for what http may reach");
-	else if (p->host_count != 0) /* where nothing may be called nothing need be read */
+	p->allows_downgrade = config->allows_downgrade;
+	rc = take_texts(p, config, why);
+	if (rc == GD_OK && p->host_count != 0) /* where nobody may go nothing need be read */
 		rc = load_trust(p->trust, config->ca_file, why);
 	if (rc == GD_OK)
 		*out = p;

@@ -21,18 +21,22 @@
 
 #include <openssl/types.h>
 
+#define HTTP_RULES_MAX 1000u /* of hosts, of networks */
+
 struct http_policy;
 
+/* Texts as in the configuration: rules of hosts, and networks, with blanks or commas between them. */
 struct http_policy_config {
-	const struct http_host    *hosts; /* copied, as the networks */
-	const struct http_network *networks;
-	uint32_t                   host_count; /* 0: every request is refused */
-	uint32_t                   network_count;
-	const char                *ca_file;          /* PEM; NULL or "": those of the system */
-	bool                       allows_downgrade; /* a redirect may lead from https to http */
+	const char *const *hosts;
+	const char *const *networks;
+	uint32_t           host_count; /* 0: every request is refused */
+	uint32_t           network_count;
+	const char        *ca_file;          /* PEM; NULL or "": those of the system */
+	bool               allows_downgrade; /* a redirect may lead from https to http */
 };
 
-/* Errors: GD_INVALID_PARAMS (the file has no certificates, or cannot be read), GD_NOMEM. */
+/* Errors: GD_INVALID_PARAMS (no host, no network, no certificates; with the name of the key),
+ * GD_NOMEM. */
 GD_NODISCARD enum gd_err http_policy_open(const struct http_policy_config *config,
                                           struct http_policy **out, struct gd_error *why);
 void                     http_policy_close(struct http_policy *p); /* NULL: nothing */

@@ -45,19 +45,17 @@ static void on_done(void *ctx, const struct http_answer *a)
 
 static struct http_policy *open_policy(const char *ca_file)
 {
-	struct http_host          host;
-	struct http_network       network;
-	struct http_policy       *p;
-	struct gd_error           why;
-	struct http_policy_config config = { .hosts = &host,
-		                             .networks = &network,
-		                             .host_count = 1,
-		                             .network_count = 1,
-		                             .ca_file = ca_file };
+	static const char *const        HOSTS[] = { "*" };
+	static const char *const        NETWORKS[] = { "127.0.0.0/8" };
+	const struct http_policy_config config = { .hosts = HOSTS,
+		                                   .networks = NETWORKS,
+		                                   .host_count = 1,
+		                                   .network_count = 1,
+		                                   .ca_file = ca_file };
+	struct http_policy             *p;
+	struct gd_error                 why;
 
-	if (http_host_read("*", &host, &why) != GD_OK ||
-	    http_network_read("127.0.0.0/8", &network, &why) != GD_OK ||
-	    http_policy_open(&config, &p, &why) != GD_OK)
+	if (http_policy_open(&config, &p, &why) != GD_OK)
 		die(why.text);
 	return p;
 }

@@ -107,19 +107,13 @@ struct rules {
 
 static struct http_policy *policy_of(struct rules r)
 {
-	struct http_host          host;
-	struct http_network       network;
-	struct gd_error           why;
-	struct http_policy       *p;
-	struct http_policy_config config = { .hosts = &host,
-		                             .networks = &network,
-		                             .host_count = r.host != NULL,
-		                             .network_count = r.network != NULL };
+	const struct http_policy_config config = { .hosts = &r.host,
+		                                   .networks = &r.network,
+		                                   .host_count = r.host != NULL,
+		                                   .network_count = r.network != NULL };
+	struct http_policy             *p;
+	struct gd_error                 why;
 
-	if (r.host != NULL)
-		assert_int_equal(http_host_read(r.host, &host, &why), GD_OK);
-	if (r.network != NULL)
-		assert_int_equal(http_network_read(r.network, &network, &why), GD_OK);
 	assert_int_equal(http_policy_open(&config, &p, &why), GD_OK);
 	return p;
 }
@@ -312,22 +306,44 @@ static void given_another_family_when_it_is_an_address_then_it_is_refused(void *
 	http_policy_close(p);
 }
 
-static void given_a_file_without_certificates_when_opened_then_it_is_refused(void **state)
+static void given_what_is_no_policy_when_opened_then_its_key_is_named(void **state)
 {
-	struct http_host          host;
-	struct gd_error           why;
-	struct http_policy       *p;
-	struct http_policy_config config = { .hosts = &host,
-		                             .host_count = 1,
-		                             .ca_file = "/dev/null" };
+	static const char *const good = "*", *const bad = "example.org, http://x";
+	static const char *const none = "10.0.0.0/8 10.0.0.1/8";
+	struct http_policy      *p;
+	struct gd_error          why;
 
 	(void)state;
-	assert_int_equal(http_host_read("*", &host, &why), GD_OK);
-
-	assert_int_equal(http_policy_open(&config, &p, &why), GD_INVALID_PARAMS);
+	assert_int_equal(http_policy_open(&(struct http_policy_config){ .hosts = &good,
+	                                                                .host_count = 1,
+	                                                                .ca_file = "/dev/null" },
+	                                  &p, &why),
+	                 GD_INVALID_PARAMS);
 	assert_string_equal(why.text, "http-ca-file: no certificates in /dev/null");
-	config.ca_file = "/nowhere/at/all";
-	assert_int_equal(http_policy_open(&config, &p, &why), GD_INVALID_PARAMS);
+	assert_int_equal(
+		http_policy_open(&(struct http_policy_config){ .hosts = &bad, .host_count = 1 }, &p,
+	                         &why),
+		GD_INVALID_PARAMS);
+	assert_ptr_equal(strstr(why.text, "http-allow: http://x is not a host"), why.text);
+	assert_int_equal(http_policy_open(&(struct http_policy_config){ .networks = &none,
+	                                                                .network_count = 1 },
+	                                  &p, &why),
+	                 GD_INVALID_PARAMS);
+	assert_string_equal(why.text, "http-allow-address: 10.0.0.1/8: the address has more bits "
+	                              "than the network");
+}
+
+static void given_several_rules_in_a_text_when_checked_then_each_counts(void **state)
+{
+	struct http_policy *p =
+		policy_of((struct rules){ "a.test,b.test  c.test ,", "10.0.0.1 10.0.0.2" });
+	struct gd_error why;
+
+	(void)state;
+	assert_int_equal(check(p, "http://a.test/", &why), GD_OK);
+	assert_int_equal(check(p, "http://c.test/", &why), GD_OK);
+	assert_int_equal(check(p, "http://d.test/", &why), GD_FORBIDDEN);
+	http_policy_close(p);
 }
 
 static void given_a_query_when_it_is_added_then_it_is_encoded_behind_what_is_there(void **state)
@@ -380,7 +396,8 @@ int main(void)
 			given_a_name_in_unicode_when_checked_then_it_is_to_be_written_as_it_is_sent),
 		cmocka_unit_test(given_redirects_when_checked_then_tls_is_not_left),
 		cmocka_unit_test(given_another_family_when_it_is_an_address_then_it_is_refused),
-		cmocka_unit_test(given_a_file_without_certificates_when_opened_then_it_is_refused),
+		cmocka_unit_test(given_what_is_no_policy_when_opened_then_its_key_is_named),
+		cmocka_unit_test(given_several_rules_in_a_text_when_checked_then_each_counts),
 		cmocka_unit_test(
 			given_a_query_when_it_is_added_then_it_is_encoded_behind_what_is_there),
 		cmocka_unit_test(given_a_query_without_end_when_it_is_added_then_there_is_a_limit),
