@@ -149,6 +149,8 @@ const char *call_type_name(struct value v)
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
 	case VALUE_T_EXEC:
+	case VALUE_T_EVENT:
+	case VALUE_T_EVENT_WAIT:
 		break; /* never leaves an engine */
 	}
 	return "object";

@@ -1,5 +1,6 @@
 /* asyncio's task.cancel(): a request that is counted, and met at the next resumption. */
 #include "daemon/engine/exec.h"
+#include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
 #include "daemon/engine/ops.h"
 
@@ -40,6 +41,8 @@ static void wake_cancelled(struct engine *e, struct job *j, struct task *t)
 		timer_heap_disarm(&e->timers, &t->sched.at.timer);
 	if (t->sched.obj.state == TASK_LIMITED)
 		join_leave_queue(join_of(t->callbacks), t);
+	if (t->sched.obj.state == TASK_LISTENING)
+		job_event_leave(t);
 	t->sched.obj.flags |= TASK_MUST_CANCEL | TASK_WAIT_ENDED;
 	if (t->sched.obj.state == TASK_EXECUTING && exec_stop_awaited(e, t))
 		return; /* it is met when the command has ended */
@@ -77,6 +80,7 @@ static bool cancel_wait(struct engine *e, struct job *j, struct task *t, struct 
 		break; /* the others cancel no branch, or do so when the owner resumes */
 	case TASK_SLEEPING:
 	case TASK_ACQUIRING:
+	case TASK_LISTENING:
 	case TASK_EXECUTING:
 	case TASK_LIMITED:
 	case TASK_HELD:

@@ -88,6 +88,7 @@ static const struct {
 	[OP_UNDO_CLOSE] = { op_undo_close, op_undo_resume },
 	[OP_EXEC] = { op_exec, op_exec_resume },
 	[OP_OUTCALL] = { op_exec, op_exec_resume },
+	[OP_EVENT] = { op_event, op_event_resume },
 	[OP_WITH] = { op_with, go_on },
 	[OP_WITH_END] = { op_with_end, NULL },
 	[OP_GEN_NEW] = { op_gen_new, NULL },
@@ -190,6 +191,8 @@ static struct value cancelled_outcome(struct running *r)
 		               ? value_retain(t->result)
 		               : VALUE_NONE;
 	}
+	if (on->obj.type == VALUE_T_EVENT_WAIT)
+		return VALUE_NONE;
 	jr = join_of(on);
 	if (jr->spec->kind == JOIN_GATHER && (jr->sched.obj.flags & JOIN_FAILED)) {
 		if (value_is_none(jr->outcome))

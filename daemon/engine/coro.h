@@ -12,6 +12,7 @@
  *        |                |--before its first op: `after` --> HELD --siblings done--> READY
  *        |                |                       `limit` --> LIMITED --permit--> READY
  *        |                |--with--> ACQUIRING --permit of the daemon--> READY
+ *        |                |--event--> LISTENING --signal--> READY
  *        |                |--exec--> EXECUTING --its end, a line--> READY
  *        `----------------'--end, error, cancel--> DONE
  *
@@ -49,6 +50,7 @@ enum task_state {
 	TASK_AWAITING,  /* waiting_on: a waiter */
 	TASK_JOINING,   /* waiting_on: a join */
 	TASK_ACQUIRING, /* waits for a permit of a semaphore outside */
+	TASK_LISTENING, /* waiting_on: the wait for an event (job_event.h) */
 	TASK_EXECUTING, /* waits for a command (exec.h), whatever cancels it */
 	TASK_LIMITED,   /* waits for a permit of its join */
 	TASK_HELD,      /* waits for its siblings (`after`) */
@@ -94,7 +96,7 @@ struct task {
 	struct value       result; /* DONE: result or exception. SLEEPING: what the sleep will give.
 	                       * THROWN: the exception. Before its first op: how many of the siblings
 	                       * that it waits for are done. While undos run: a cancel to raise then */
-	struct sched      *waiting_on; /* AWAITING, JOINING: counted */
+	struct sched      *waiting_on; /* AWAITING, JOINING, LISTENING: counted */
 	struct task_extra *extra;      /* owned; NULL for most */
 	uint32_t           index;      /* branch of its join; otherwise the number of the last
 	                                * as_completed that took it (see join.c) */
@@ -177,6 +179,7 @@ struct job {
 	struct claim    *claims, *claims_last;
 	struct claim   **claim_table; /* chained hash by ticket; owned; NULL while they are few */
 	uint32_t         claim_room, claim_count;
+	struct events   *events; /* owned; NULL: none has been named */
 	struct value     title;
 	int64_t          value_bytes; /* held, as of the last time it ran */
 	uint32_t         ticks;       /* since a timer fired */

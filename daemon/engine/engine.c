@@ -1,4 +1,5 @@
 #include "daemon/engine/exec.h"
+#include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
@@ -324,6 +325,19 @@ static void tell_command(struct engine *e, const struct engine_in *in)
 	engine_activate(e, j);
 }
 
+static void signal_job(struct engine *e, const struct engine_in *in)
+{
+	struct job *j = job_find(e, in->job);
+	size_t      bytes;
+
+	if (j == NULL || !job_advance(e, j, in->time))
+		return;
+	bytes = e->heap.bytes;
+	signal_take(e, j, in->message);
+	j->value_bytes += (int64_t)e->heap.bytes - (int64_t)bytes;
+	engine_activate(e, j);
+}
+
 static void tell_time(struct engine *e, const struct engine_in *in)
 {
 	struct job *j = job_find(e, in->job);
@@ -362,6 +376,10 @@ enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct eng
 	case ENGINE_LINES:
 	case ENGINE_RESUME:
 		tell_command(e, in);
+		run_active(e);
+		break;
+	case ENGINE_SIGNAL:
+		signal_job(e, in);
 		run_active(e);
 		break;
 	case ENGINE_NOW:

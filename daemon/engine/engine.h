@@ -68,6 +68,10 @@
  *				be: EXITED {code: null, signal: null, stdout: "", stderr: ""}
  *	interrupted, hold	wait for RESUME
  * A job that ends has no command left: its outcome comes behind the last EXITED.
+ *
+ * Signals. SIGNAL's `message` is {event: text, value, key: text, where it has one}: it sets that
+ * event of the job for good, with this value. What engine_check_signal() refuses, or knows already,
+ * is neither journaled nor fed.
  */
 #ifndef GATHERD_ENGINE_ENGINE_H
 #define GATHERD_ENGINE_ENGINE_H
@@ -86,7 +90,8 @@ enum engine_in_kind {
 	ENGINE_BEGIN,  /* its turn has come: the start record */
 	ENGINE_EXITED, /* it has ended, see above; once for each BEGIN */
 	ENGINE_LINES,  /* `message`: list of lines of its stdout */
-	ENGINE_RESUME  /* one that was held goes on; `message`: "retry" or "fail" */
+	ENGINE_RESUME, /* one that was held goes on; `message`: "retry" or "fail" */
+	ENGINE_SIGNAL  /* job.signal, see above; journaled */
 };
 
 struct engine_in {
@@ -97,7 +102,7 @@ struct engine_in {
 	const struct value *args;    /* START: one for each arg of the program, copied (retained) */
 	struct value        title;   /* START: text or null; copied */
 	gd_nsec             start_at; /* START: the job does not begin before the wall shows this */
-	struct value        message;  /* CANCEL, EXITED, LINES, RESUME: copied */
+	struct value        message;  /* CANCEL, EXITED, LINES, RESUME, SIGNAL: copied */
 	uint32_t            ticket;   /* GRANT, and all of a command */
 	uint32_t            attempt;  /* all of a command */
 	uint64_t            mark; /* BEGIN, LINES: the outside's own, journaled; not looked at */
@@ -180,6 +185,17 @@ struct value_heap *engine_heap(struct engine *e);
  * step. VALUE_NONE: there is no such command (any more). */
 struct value engine_request(const struct engine *e, uint64_t job, uint32_t ticket);
 
+/* What would become of an ENGINE_SIGNAL with this message, which took `bytes` of memory. */
+struct engine_signal_check {
+	enum gd_err code;     /* GD_OK; GD_NOT_FOUND: no such job; GD_CONFLICT: its key was that of
+	                       * another signal; GD_LIMIT */
+	bool        is_known; /* GD_OK: the same was said before under its key */
+	const char *limit;    /* GD_LIMIT: which */
+	uint64_t    value, max;
+};
+struct engine_signal_check engine_check_signal(const struct engine *e, uint64_t job,
+                                               struct value signal, size_t bytes);
+
 /* Bytes of a command as a value: text where they are UTF-8 without NUL, else {base64: text}. With
  * `is_tail` the head was cut off, perhaps inside a character: what is left of that is dropped.
  * VALUE_NONE: no memory (heap.failed). */
@@ -202,6 +218,7 @@ enum engine_wait_kind {
 	ENGINE_WAIT_LIMIT,    /* others that the `limit` let in first */
 	ENGINE_WAIT_SIBLINGS, /* those that are named in `after` */
 	ENGINE_WAIT_PERMIT,   /* of the semaphore `name`, under `ticket` */
+	ENGINE_WAIT_EVENT,    /* `name`, of its job */
 	ENGINE_WAIT_TURN,     /* of its command, in the pool `name` (VALUE_NONE: the default one) */
 	ENGINE_WAIT_COMMAND,  /* the end of one that runs */
 	ENGINE_WAIT_STOP,     /* the end of one that is being stopped */

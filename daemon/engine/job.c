@@ -1,4 +1,5 @@
 #include "daemon/engine/exec.h"
+#include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
 #include "daemon/value/sayable.h"
 
@@ -70,6 +71,7 @@ static void job_free(struct engine *e, struct job *j)
 	if (j->main != NULL)
 		sched_release(e, &j->main->sched);
 	CHECK(j->joins == NULL && j->made_first == NULL);
+	job_events_free(e, j);
 	value_release(&e->heap, j->title);
 	j->chain = e->ended;
 	e->ended = j;

@@ -80,6 +80,10 @@ enum step op_gen_next(struct running *r, const struct op *op);
 enum step op_gen_close(struct running *r, const struct op *op);
 enum step op_yield(struct running *r, const struct op *op);
 
+/* job_event.c */
+enum step op_event(struct running *r, const struct op *op);
+enum step op_event_resume(struct running *r, const struct op *op);
+
 /* op_exec.c */
 enum step op_exec(struct running *r, const struct op *op);
 enum step op_exec_resume(struct running *r, const struct op *op);

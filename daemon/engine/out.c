@@ -1,4 +1,5 @@
 #include "daemon/engine/exec.h"
+#include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
@@ -146,6 +147,12 @@ void engine_free_object(struct value_heap *h, struct vobj *obj)
 		return;
 	case VALUE_T_EXEC:
 		exec_free(e, (struct exec_run *)(void *)obj);
+		return;
+	case VALUE_T_EVENT:
+		job_event_free(e, (struct job_event *)(void *)obj);
+		return;
+	case VALUE_T_EVENT_WAIT:
+		job_event_wait_free(e, (struct event_wait *)(void *)obj);
 		return;
 	case VALUE_T_UNDO:
 		undo_scope_free(e, (struct undo_scope *)(void *)obj);

@@ -69,6 +69,8 @@ enum op_kind {
 	OP_EXEC,       /* dst = result of the command exec[a]; slot b holds it meanwhile */
 	OP_OUTCALL,    /* the same for outcall[a] */
 
+	OP_EVENT, /* dst = value of the job's event named x[a], once it is set */
+
 	OP_WITH,     /* dst = permit of the semaphore named x[a], once it is granted */
 	OP_WITH_END, /* gives back the permit in slot dst; then as OP_LEAVE with pair b */
 

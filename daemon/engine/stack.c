@@ -1,5 +1,6 @@
 /* What the tasks of a job wait for; and the same as JSON, for people. */
 #include "daemon/engine/exec.h"
+#include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
 
 #include <stdlib.h>
@@ -42,6 +43,8 @@ static enum engine_wait_kind kind_of(const struct task *t)
 		return ENGINE_WAIT_SIBLINGS;
 	case TASK_ACQUIRING:
 		return ENGINE_WAIT_PERMIT;
+	case TASK_LISTENING:
+		return ENGINE_WAIT_EVENT;
 	case TASK_EXECUTING:
 		return command_kind(exec_awaited(t));
 	case TASK_DONE:
@@ -94,6 +97,9 @@ static void describe_wait(const struct engine *e, const struct job *j, const str
 			t->top->slots[j->program->ops[t->top->pc].dst]);
 		w->name = permit->name;
 		w->ticket = permit->claim.ticket;
+		return;
+	case TASK_LISTENING:
+		w->name = job_event_awaited(t)->name;
 		return;
 	case TASK_EXECUTING:
 		describe_command(e, t, w);
@@ -175,6 +181,7 @@ static const char *state_name(enum engine_wait_kind kind)
 		return "held";
 	case ENGINE_WAIT_PERMIT:
 		return "acquiring";
+	case ENGINE_WAIT_EVENT:
 	case ENGINE_WAIT_TURN:
 		return "waiting";
 	case ENGINE_WAIT_COMMAND:
@@ -196,7 +203,8 @@ static void write_waiting_for(struct buf *b, const struct engine_wait *w)
 		buf_addf(b, "\"%u of %u branches\"", (unsigned)w->left, (unsigned)w->count);
 	else if (w->kind == ENGINE_WAIT_TURN && value_is_none(w->name))
 		buf_add_text(b, "\"a turn in the default pool\"");
-	else if (w->kind == ENGINE_WAIT_TURN || w->kind == ENGINE_WAIT_PERMIT)
+	else if (w->kind == ENGINE_WAIT_TURN || w->kind == ENGINE_WAIT_PERMIT ||
+	         w->kind == ENGINE_WAIT_EVENT)
 		value_write_json(b, w->name);
 	else
 		value_write_json(b, w->program);

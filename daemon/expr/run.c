@@ -66,6 +66,8 @@ const char *expr_type_name(struct value v)
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
 	case VALUE_T_EXEC:
+	case VALUE_T_EVENT:
+	case VALUE_T_EVENT_WAIT:
 		return "task handle";
 	case VALUE_T_NONE:
 		break;

@@ -20,12 +20,6 @@ static void load_sequence(struct loader *l, const struct place *at, const json_t
 	scope_close(l, mark);
 }
 
-/* These are checked, and compiled to nothing. */
-static void check_later(struct loader *l, const struct place *at, const struct parts *p)
-{
-	check_event(l, at, p);
-}
-
 void load_op(struct loader *l, const struct place *at, const struct parts *p, struct target to)
 {
 	static void (*const LOADERS[ID_COUNT])(struct loader * l, const struct place *at,
@@ -37,6 +31,7 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 		[ID_CANCEL] = load_cancel,
 		[ID_CREATE_TASK] = load_create_task,
 		[ID_DO] = load_do,
+		[ID_EVENT] = load_event,
 		[ID_EXEC] = load_exec,
 		[ID_GATHER] = load_gather,
 		[ID_HTTP] = load_http,
@@ -56,10 +51,6 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 		[ID_YIELD] = load_yield,
 	};
 
-	if (p->op->is_later && LOADERS[p->op->id] == NULL) {
-		check_later(l, at, p);
-		return;
-	}
 	CHECK(LOADERS[p->op->id] != NULL);
 	LOADERS[p->op->id](l, at, p, to);
 	if (p->op->is_later) {

@@ -1,4 +1,4 @@
-/* Operations of one step: sleep, sleep_until, value, set, return. */
+/* Operations of one step: sleep, sleep_until, event, value, set, return. */
 #include "daemon/load/loader.h"
 
 void load_sleep(struct loader *l, const struct place *at, const struct parts *p, struct target to)
@@ -14,6 +14,11 @@ void load_sleep_until(struct loader *l, const struct place *at, const struct par
 {
 	(void)emit(l, at, OP_SLEEP_UNTIL, to.slot, loader_operand(l, at, p), PROGRAM_NONE,
 	           PROGRAM_NONE);
+}
+
+void load_event(struct loader *l, const struct place *at, const struct parts *p, struct target to)
+{
+	(void)emit(l, at, OP_EVENT, to.slot, loader_operand(l, at, p), PROGRAM_NONE, PROGRAM_NONE);
 }
 
 void load_value_op(struct loader *l, const struct place *at, const struct parts *p,

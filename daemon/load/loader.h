@@ -287,6 +287,7 @@ void load_cancel(struct loader *l, const struct place *at, const struct parts *p
 void load_create_task(struct loader *l, const struct place *at, const struct parts *p,
                       struct target to);
 void load_do(struct loader *l, const struct place *at, const struct parts *p, struct target to);
+void load_event(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_exec(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_gather(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_http(struct loader *l, const struct place *at, const struct parts *p, struct target to);
@@ -309,8 +310,6 @@ void load_value_op(struct loader *l, const struct place *at, const struct parts 
 void load_wait(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 void load_yield(struct loader *l, const struct place *at, const struct parts *p, struct target to);
 
-/* Those of later versions are checked, and nothing is compiled (load_effects.c). */
-void check_event(struct loader *l, const struct place *at, const struct parts *p);
 /* {name: text, ...} */
 void check_texts(struct loader *l, const struct place *at, const json_t *json);
 

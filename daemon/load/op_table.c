@@ -29,7 +29,7 @@ static const struct op_info OPS[] = {
 	{ "cancel", ID_CANCEL, SLOT_VALUE, KEY_BIT(KEY_MESSAGE), true, false, NULL },
 	{ "create_task", ID_CREATE_TASK, SLOT_TASK, KEY_BIT(KEY_LOOP), true, false, NULL },
 	{ "do", ID_DO, SLOT_NODE, BRANCH_KEYS | KEY_BIT(KEY_WHILE), false, false, NULL },
-	{ "event", ID_EVENT, SLOT_LABEL, 0, true, true, NULL },
+	{ "event", ID_EVENT, SLOT_LABEL, 0, true, false, NULL },
 	{ "exec", ID_EXEC, SLOT_ARGV, EXEC_KEYS, true, false, NULL },
 	{ "gather", ID_GATHER, SLOT_BRANCHES, BRANCH_KEYS | KEY_BIT(KEY_RETURN_EXCEPTIONS), true,
 	  false, NULL },

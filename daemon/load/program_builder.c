@@ -154,6 +154,7 @@ static bool is_jump(enum op_kind kind)
 	case OP_UNDO_OPEN:
 	case OP_UNDO_ADD:
 	case OP_UNDO_CLOSE:
+	case OP_EVENT:
 	case OP_WITH:
 	case OP_WITH_END:
 	case OP_EXEC:

@@ -27,6 +27,8 @@ static const char *kind_name(enum engine_wait_kind kind)
 		return "after";
 	case ENGINE_WAIT_PERMIT:
 		return "semaphore";
+	case ENGINE_WAIT_EVENT:
+		return "event";
 	case ENGINE_WAIT_TURN:
 		return "pool";
 	case ENGINE_WAIT_COMMAND:
@@ -124,6 +126,8 @@ static void write_wait(struct buf *b, const struct explain_wait *w)
 		buf_addf(b, ",\"attempt\":%u", (unsigned)w->attempt);
 	} else if (w->attempt != 0) {
 		write_command(b, w);
+	} else if (w->kind == ENGINE_WAIT_EVENT) {
+		write_member(b, "name", w->name);
 	}
 	if (w->until != GD_NSEC_NEVER)
 		write_time(b, "until", w->until);
@@ -135,6 +139,7 @@ static void write_wait(struct buf *b, const struct explain_wait *w)
 struct words {
 	struct buf *b;
 	struct buf  line; /* the sentence at hand */
+	uint64_t    job;
 	uint32_t    count;
 };
 
@@ -210,7 +215,21 @@ static void add_running(struct buf *b, const struct explain_wait *w)
 		         w->grace / GD_NSEC_PER_SEC);
 }
 
-static void add_wait(struct buf *b, const struct explain_wait *w)
+/* With the command that sends it, where a shell takes its name as it is. */
+static void add_event(struct buf *b, struct text name, uint64_t job)
+{
+	static const char PLAIN[] = "%+,-./:=@_0123456789"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	const char       *at = name.at + 1; /* behind the quote */
+	size_t            bytes = name.bytes - 2;
+
+	buf_add_text(b, "waits for the event ");
+	buf_add(b, name.at, name.bytes);
+	if (*at != '-' && strspn(at, PLAIN) >= bytes)
+		buf_addf(b, ": gatherctl signal %" PRIu64 " %.*s", job, (int)bytes, at);
+}
+
+static void add_wait(struct buf *b, const struct explain_wait *w, uint64_t job)
 {
 	switch (w->kind) {
 	case ENGINE_WAIT_NOTHING:
@@ -235,6 +254,9 @@ static void add_wait(struct buf *b, const struct explain_wait *w)
 		return;
 	case ENGINE_WAIT_PERMIT:
 		add_line(b, w, "the semaphore");
+		return;
+	case ENGINE_WAIT_EVENT:
+		add_event(b, w->name, job);
 		return;
 	case ENGINE_WAIT_TURN:
 		add_line(b, w, "its turn in the pool");
@@ -265,7 +287,7 @@ static void say_wait(struct words *to, const struct explain_wait *w)
 	else
 		buf_add(&to->line, w->address.at, w->address.bytes);
 	buf_add_byte(&to->line, ' ');
-	add_wait(&to->line, w);
+	add_wait(&to->line, w, to->job);
 	if (w->until != GD_NSEC_NEVER) {
 		buf_add_text(&to->line,
 		             w->kind == ENGINE_WAIT_TIME ? " until " : ", at most until ");
@@ -348,7 +370,7 @@ static void say_end(struct words *to, const struct store_job *job)
 static void write_why(struct buf *b, const struct explanation *x, const struct store_job *job,
                       bool is_early, size_t bytes_max)
 {
-	struct words words = { .b = b };
+	struct words words = { .b = b, .job = job->id };
 
 	buf_add_text(b, ",\"why\":[");
 	if (job_status_is_final(job->status))

@@ -9,8 +9,9 @@
  *	version u8 | kind u8 | time i64 | rest
  *
  * and the rest is nothing (NOW), the ticket u32 (GRANT), a message (CANCEL: null or text), or what
- * belongs to a command: ticket u32 | attempt u32 | mark u64 (BEGIN, LINES) | message (but for BEGIN).
- * A message is a value: see journal_value.c.
+ * belongs to a command: ticket u32 | attempt u32 | mark u64 (BEGIN, LINES) | message (but for BEGIN),
+ * or what a SIGNAL says: its key (null or text), the name of its event, the value.
+ * These, and a message, are values: see journal_value.c.
  */
 #define JOURNAL_VERSION 1
 
@@ -22,7 +23,8 @@ enum journal_kind {
 	JOURNAL_BEGIN = 4,
 	JOURNAL_EXITED = 5,
 	JOURNAL_LINES = 6,
-	JOURNAL_RESUME = 7
+	JOURNAL_RESUME = 7,
+	JOURNAL_SIGNAL = 8
 };
 
 static void add_head(struct buf *b, enum journal_kind kind, gd_nsec time)
@@ -41,6 +43,21 @@ static void add_command(struct buf *b, enum journal_kind kind, const struct engi
 		journal_add_number(b, in->mark, 8);
 	if (kind != JOURNAL_BEGIN)
 		journal_add_value(b, in->message);
+}
+
+static struct value member(struct value signal, const char *name)
+{
+	struct value v = value_dict_get(signal, name, strlen(name));
+
+	return value_is_none(v) ? VALUE_NULL : v;
+}
+
+static void add_signal(struct buf *b, const struct engine_in *in)
+{
+	add_head(b, JOURNAL_SIGNAL, in->time);
+	journal_add_value(b, member(in->message, "key"));
+	journal_add_value(b, member(in->message, "event"));
+	journal_add_value(b, member(in->message, "value"));
 }
 
 void journal_encode(struct buf *b, const struct engine_in *in)
@@ -70,6 +87,9 @@ void journal_encode(struct buf *b, const struct engine_in *in)
 	case ENGINE_RESUME:
 		add_command(b, JOURNAL_RESUME, in);
 		return;
+	case ENGINE_SIGNAL:
+		add_signal(b, in);
+		return;
 	case ENGINE_TIME:
 	case ENGINE_START:
 		CHECK_NEVER("journal: an input that follows from others");
@@ -89,6 +109,11 @@ static bool fits(const struct engine_in *in)
 		return value_is_type(in->message, VALUE_T_LIST);
 	case ENGINE_RESUME:
 		return value_is_type(in->message, VALUE_T_TEXT);
+	case ENGINE_SIGNAL:
+		return value_is_type(in->message, VALUE_T_DICT) &&
+		       value_is_type(member(in->message, "event"), VALUE_T_TEXT) &&
+		       (value_is_null(member(in->message, "key")) ||
+		        value_is_type(member(in->message, "key"), VALUE_T_TEXT));
 	default:
 		return true;
 	}
@@ -104,6 +129,26 @@ static void get_command(struct value_heap *h, struct journal_cursor *c, enum eng
 		in->mark = journal_get_number(c, 8);
 	if (kind != ENGINE_BEGIN)
 		in->message = journal_get_value(h, c);
+}
+
+/* `item` is taken. */
+static struct value with(struct value_heap *h, struct value dict, const char *name,
+                         struct value item)
+{
+	return value_dict_put(h, dict, value_text_new(h, name, strlen(name)), item);
+}
+
+static void get_signal(struct value_heap *h, struct journal_cursor *c, struct engine_in *in)
+{
+	struct value key = journal_get_value(h, c);
+	struct value said = value_dict_new(h, 3);
+
+	said = with(h, said, "event", journal_get_value(h, c));
+	said = with(h, said, "value", journal_get_value(h, c));
+	if (!value_is_null(key))
+		said = with(h, said, "key", key);
+	in->kind = ENGINE_SIGNAL;
+	in->message = said;
 }
 
 static void get_rest(struct value_heap *h, struct journal_cursor *c, uint64_t kind,
@@ -132,6 +177,9 @@ static void get_rest(struct value_heap *h, struct journal_cursor *c, uint64_t ki
 		return;
 	case JOURNAL_RESUME:
 		get_command(h, c, ENGINE_RESUME, in);
+		return;
+	case JOURNAL_SIGNAL:
+		get_signal(h, c, in);
 		return;
 	default:
 		c->is_bad = true;

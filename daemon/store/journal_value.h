@@ -9,7 +9,7 @@
 
 #include "daemon/value/value.h"
 
-#define JOURNAL_DEPTH_MAX 16 /* lists and dicts inside each other */
+#define JOURNAL_DEPTH_MAX 64 /* lists and dicts inside each other */
 
 /* Appends a value that is JSON, of at most JOURNAL_DEPTH_MAX. Failure sticks in `b`. */
 void journal_add_value(struct buf *b, struct value v);

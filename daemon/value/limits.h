@@ -47,6 +47,13 @@
 #define HTTP_REQUEST_HEADERS_BYTES_MAX (64 * 1024)
 #define HTTP_REQUEST_BODY_BYTES_MAX (1u << 20)
 
+/* What people outside say to one job: see event. */
+#define EVENT_NAME_BYTES_MAX 200
+#define SIGNAL_VALUE_BYTES_MAX (256 * 1024) /* as JSON */
+#define JOB_EVENTS_MAX 10000                /* different names, waited for or signalled */
+#define JOB_SIGNALS_MAX 10000               /* in all */
+#define JOB_SIGNAL_BYTES_MAX (16u << 20)    /* of memory that their values took, in all */
+
 #define SLOTS_MAX 60000 /* names and temporaries of one coroutine */
 
 #endif

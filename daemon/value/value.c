@@ -86,6 +86,8 @@ static size_t object_bytes(const struct vobj *obj)
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
 	case VALUE_T_EXEC:
+	case VALUE_T_EVENT:
+	case VALUE_T_EVENT_WAIT:
 		break;
 	}
 	CHECK_NEVER("object_bytes: not an object of this module");

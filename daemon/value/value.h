@@ -50,7 +50,9 @@ enum value_type {
 	VALUE_T_GENERATOR,
 	VALUE_T_UNDO,
 	VALUE_T_PERMIT,
-	VALUE_T_EXEC
+	VALUE_T_EXEC,
+	VALUE_T_EVENT,
+	VALUE_T_EVENT_WAIT
 };
 
 #define VALUE_IMMORTAL UINT32_MAX
@@ -272,6 +274,10 @@ bool value_is_true(struct value v); /* Python's truth */
 /* Python's ==: 1 == 1.0 == true, and an int never equals a float that only rounds to it. Handles
  * and what lies deeper than VALUE_DEPTH_MAX are equal to nothing. O(size). */
 bool value_is_equal(struct value a, struct value b);
+
+/* The same JSON: 1 is neither 1.0 nor true. The order of members does not matter. Data alone; it
+ * recurses as deep as they are. */
+bool value_is_same(struct value a, struct value b);
 
 /* Compact JSON. Floats as Python's repr() gives them. Fails in `b` (its cap, no memory, GD_LIMIT
  * below VALUE_DEPTH_MAX); a handle or range inside must have been refused before. */

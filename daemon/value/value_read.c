@@ -78,6 +78,8 @@ bool value_is_true(struct value v)
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
 	case VALUE_T_EXEC:
+	case VALUE_T_EVENT:
+	case VALUE_T_EVENT_WAIT:
 		break;
 	}
 	return true;
@@ -132,6 +134,29 @@ static bool equal_below(struct value a, struct value b, uint32_t depth)
 bool value_is_equal(struct value a, struct value b)
 {
 	return equal_below(a, b, VALUE_DEPTH_MAX + 1);
+}
+
+bool value_is_same(struct value a, struct value b)
+{
+	enum value_type type = value_type(a);
+	bool            is_same = type == value_type(b);
+
+	if (!is_same || (type != VALUE_T_LIST && type != VALUE_T_DICT))
+		return is_same && value_is_equal(a, b);
+	if (type == VALUE_T_LIST) {
+		is_same = value_list(a)->count == value_list(b)->count;
+		for (uint32_t i = 0; is_same && i < value_list(a)->count; i++)
+			is_same = value_is_same(value_list(a)->at[i], value_list(b)->at[i]);
+		return is_same;
+	}
+	is_same = value_dict(a)->count == value_dict(b)->count;
+	for (uint32_t i = 0; is_same && i < value_dict(a)->count; i++) {
+		const struct vpair *pair = &value_dict(a)->at[i];
+		const struct vtext *key = value_text(pair->key);
+
+		is_same = value_is_same(pair->value, value_dict_get(b, key->at, key->bytes));
+	}
+	return is_same;
 }
 
 /* --- floats --- */
@@ -289,6 +314,8 @@ static void write_below(struct buf *b, struct value v, uint32_t depth)
 	case VALUE_T_UNDO:
 	case VALUE_T_PERMIT:
 	case VALUE_T_EXEC:
+	case VALUE_T_EVENT:
+	case VALUE_T_EVENT_WAIT:
 		break;
 	}
 	if (b->failed == GD_OK)

@@ -36,7 +36,8 @@ BATCH = 50  # requests on their way at the same time
 # What is wrong, and a job that has nothing else wrong with it.
 BROKEN = [
     ("an unknown operation", {"slep": 3}),
-    ("an operation of a later version", {"event": "go"}),
+    ("an event without a name", {"event": ""}),
+    ("a number for an event", [{"event": 7}]),
     ("no operation", {}),
     ("no operation, only a header", {"title": "nothing to do"}),
     ("no operation, only a modifier", [{"as": "x"}]),

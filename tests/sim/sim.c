@@ -298,6 +298,46 @@ void sim_cancel(struct sim *s, uint64_t job, const char *message)
 	catch_up(s);
 }
 
+static struct value with(struct value_heap *h, struct value dict, const char *name,
+                         struct value item)
+{
+	return value_dict_put(h, dict, value_text_new(h, name, strlen(name)), item);
+}
+
+static struct value signal_of(struct value_heap *h, const char *event, const char *json,
+                              const char *key)
+{
+	json_t      *parsed = json_loads(json, JSON_DECODE_ANY, NULL);
+	struct value said = value_dict_new(h, 3);
+
+	if (parsed == NULL)
+		fail_msg("not JSON: %s", json);
+	said = with(h, said, "event", value_text_new(h, event, strlen(event)));
+	said = with(h, said, "value", load_value(h, parsed));
+	if (key != NULL)
+		said = with(h, said, "key", value_text_new(h, key, strlen(key)));
+	json_decref(parsed);
+	return said;
+}
+
+struct engine_signal_check sim_signal(struct sim *s, uint64_t job, const char *event,
+                                      const char *json, const char *key)
+{
+	struct value_heap         *h = engine_heap(s->engine);
+	size_t                     before = h->bytes;
+	struct value               said = signal_of(h, event, json, key);
+	struct engine_signal_check check =
+		engine_check_signal(s->engine, job, said, h->bytes - before);
+
+	if (check.code == GD_OK && !check.is_known)
+		feed(s,
+		     &(struct engine_in){
+			     .kind = ENGINE_SIGNAL, .time = s->now, .job = job, .message = said });
+	value_release(h, said);
+	catch_up(s);
+	return check;
+}
+
 bool sim_next_due(const struct sim *s, gd_nsec *due)
 {
 	gd_nsec played = played_next_due(&s->runner, s->now);

@@ -70,14 +70,18 @@ uint64_t sim_try_submit(struct sim *s, const char *spec, struct load_problems *p
 /* Starts it when the wall shows `start_at`. */
 uint64_t sim_submit_at(struct sim *s, const char *spec, gd_nsec start_at);
 void     sim_cancel(struct sim *s, uint64_t job, const char *message);
+/* Signals `event` with a value, as JSON; `key`: NULL for none. What engine_check_signal() says of it:
+ * only what is new is fed. */
+struct engine_signal_check sim_signal(struct sim *s, uint64_t job, const char *event,
+                                      const char *json, const char *key);
 /* Somebody sets the clock on the wall, by so much: it is now off by that much more from sim.now. */
-void     sim_set_wall(struct sim *s, gd_nsec by);
+void                       sim_set_wall(struct sim *s, gd_nsec by);
 /* The next moment at which anything happens; false: there is none. */
-bool     sim_next_due(const struct sim *s, gd_nsec *due);
+bool                       sim_next_due(const struct sim *s, gd_nsec *due);
 /* Moves the clock, firing what is due on the way. */
-void     sim_advance(struct sim *s, gd_nsec by);
+void                       sim_advance(struct sim *s, gd_nsec by);
 /* From deadline to deadline until nothing is left to wait for. */
-void     sim_run_until_idle(struct sim *s);
+void                       sim_run_until_idle(struct sim *s);
 
 /* Appends the line of an output; it has none where only the outside is asked, but for commands. */
 void sim_write_out(struct sim *s, const struct engine_out *o); /* transcript.c */

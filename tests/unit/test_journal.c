@@ -131,6 +131,53 @@ static void given_a_grant_when_encoded_then_the_bytes_are_those_of_version_1(voi
 	assert_int_equal(decode(b, b->bytes.at, b->bytes.bytes), GD_STORE);
 }
 
+static struct value said(struct value signal, const char *member)
+{
+	return value_dict_get(signal, member, strlen(member));
+}
+
+static void given_a_signal_when_encoded_then_the_bytes_are_those_of_version_1(void **state)
+{
+	struct bench       *b = *state;
+	struct engine_in    in = { .kind = ENGINE_SIGNAL, .time = 1 };
+	const unsigned char wanted[] = { 1, 8, 1, 0, 0, 0,   0,   0, 0, 0, /* key */
+		                         1, 2, 0, 0, 0, 'k', 'y',          /* event */
+		                         1, 2, 0, 0, 0, 'g', 'o',          /* value */
+		                         2, 1, 0, 0, 0, 5 };
+
+	in.message = value_dict_new(&b->heap, 3);
+	in.message = value_dict_put(
+		&b->heap, in.message, value_text_new(&b->heap, "value", 5),
+		value_list_append(&b->heap, value_list_new(&b->heap, 1), value_bool(true)));
+	in.message = value_dict_put(&b->heap, in.message, value_text_new(&b->heap, "event", 5),
+	                            value_text_new(&b->heap, "go", 2));
+	in.message = value_dict_put(&b->heap, in.message, value_text_new(&b->heap, "key", 3),
+	                            value_text_new(&b->heap, "ky", 2));
+	journal_encode(&b->bytes, &in);
+
+	assert_int_equal(b->bytes.bytes, sizeof wanted);
+	assert_memory_equal(b->bytes.at, wanted, sizeof wanted);
+	for (size_t count = 0; count < sizeof wanted; count++)
+		assert_int_equal(decode(b, wanted, count), GD_STORE);
+	assert_int_equal(decode(b, b->bytes.at, b->bytes.bytes), GD_OK);
+	assert_int_equal(b->out.kind, ENGINE_SIGNAL);
+	assert_true(value_is_same(b->out.message, in.message));
+	value_release(&b->heap, in.message);
+	value_release(&b->heap, b->out.message);
+}
+
+static void given_a_signal_without_a_key_when_decoded_then_it_has_none(void **state)
+{
+	struct bench       *b = *state;
+	const unsigned char bytes[] = { 1, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 'a', 0 };
+
+	assert_int_equal(decode(b, bytes, sizeof bytes), GD_OK);
+	assert_string_equal(value_text(said(b->out.message, "event"))->at, "a");
+	assert_true(value_is_null(said(b->out.message, "value")));
+	assert_true(value_is_none(said(b->out.message, "key")));
+	value_release(&b->heap, b->out.message);
+}
+
 static void given_any_part_of_an_encoding_when_decoded_then_it_is_refused(void **state)
 {
 	struct bench *b = *state;
@@ -331,8 +378,8 @@ static void given_lists_deeper_than_any_end_when_decoded_then_they_are_refused(v
 	struct bench *b = *state;
 	struct value  list = value_list_new(&b->heap, 0);
 
-	/* deeper than JOURNAL_DEPTH_MAX */
-	for (int i = 0; i < 16; i++)
+	/* deeper than JOURNAL_DEPTH_MAX, which is the wire's */
+	for (int i = 0; i < 64; i++)
 		list = value_list_append(&b->heap, value_list_new(&b->heap, 1), list);
 	encode_command(b, ENGINE_LINES, list);
 	assert_int_equal(decode(b, b->bytes.at, b->bytes.bytes), GD_STORE);
@@ -348,6 +395,8 @@ int main(void)
 		JOURNAL_TEST(given_an_empty_message_when_decoded_then_it_is_not_null),
 		JOURNAL_TEST(given_now_when_encoded_then_the_bytes_are_those_of_version_1),
 		JOURNAL_TEST(given_a_grant_when_encoded_then_the_bytes_are_those_of_version_1),
+		JOURNAL_TEST(given_a_signal_when_encoded_then_the_bytes_are_those_of_version_1),
+		JOURNAL_TEST(given_a_signal_without_a_key_when_decoded_then_it_has_none),
 		JOURNAL_TEST(given_any_part_of_an_encoding_when_decoded_then_it_is_refused),
 		JOURNAL_TEST(given_an_unknown_version_or_kind_when_decoded_then_it_is_refused),
 		JOURNAL_TEST(given_a_message_that_is_not_utf8_when_decoded_then_it_is_refused),

@@ -61,13 +61,6 @@ static void given_an_unknown_key_then_the_nearest_key_of_that_operation_is_named
 	                     "/in: \"in\" is not a key of \"sleep\"\n");
 }
 
-static void given_something_of_a_later_version_then_it_is_refused_by_name(void **state)
-{
-	(void)state;
-	load_expect_problems("[{\"event\": \"go\"}]",
-	                     "/0/event: \"event\" is not in this version\n");
-}
-
 static void given_an_unknown_name_then_it_is_an_error_at_once(void **state)
 {
 	(void)state;
@@ -392,7 +385,6 @@ int main(void)
 		cmocka_unit_test(given_two_operations_then_both_are_named),
 		cmocka_unit_test(
 			given_an_unknown_key_then_the_nearest_key_of_that_operation_is_named),
-		cmocka_unit_test(given_something_of_a_later_version_then_it_is_refused_by_name),
 		cmocka_unit_test(given_an_unknown_name_then_it_is_an_error_at_once),
 		cmocka_unit_test(given_a_misspelt_name_then_the_nearest_visible_one_is_the_hint),
 		cmocka_unit_test(given_a_name_bound_inside_a_body_then_it_is_unknown_after_it),

@@ -1,5 +1,6 @@
 #include "daemon/value/value.h"
 
+#include "daemon/load/load.h"
 #include "tests/lib/fault.h"
 
 #include <setjmp.h>
@@ -195,6 +196,37 @@ static void given_numbers_of_several_types_then_equality_is_exact(void **state)
 	value_release(&h, large);
 }
 
+static bool is_same_json(struct value_heap *h, const char *a, const char *b)
+{
+	json_t *ja = json_loads(a, JSON_DECODE_ANY, NULL),
+	       *jb = json_loads(b, JSON_DECODE_ANY, NULL);
+	struct value va = load_value(h, ja), vb = load_value(h, jb);
+	bool         is_same = value_is_same(va, vb);
+
+	json_decref(ja);
+	json_decref(jb);
+	value_release(h, va);
+	value_release(h, vb);
+	return is_same;
+}
+
+static void given_json_then_the_same_is_the_same_and_equal_numbers_are_not(void **state)
+{
+	struct value_heap h = { 0 };
+
+	(void)state;
+	assert_true(
+		is_same_json(&h, "{\"a\": [1, {}], \"b\": null}", "{\"b\": null, \"a\": [1, {}]}"));
+	assert_true(is_same_json(&h, "9223372036854775807", "9223372036854775807"));
+	assert_false(is_same_json(&h, "1", "1.0"));
+	assert_false(is_same_json(&h, "[1]", "[true]"));
+	assert_false(is_same_json(&h, "{\"a\": {\"b\": 0}}", "{\"a\": {\"b\": false}}"));
+	assert_false(is_same_json(&h, "{\"a\": null}", "{\"b\": null}"));
+	assert_false(is_same_json(&h, "[1]", "[1, 1]"));
+	assert_false(is_same_json(&h, "{}", "[]"));
+	assert_false(is_same_json(&h, "\"a\"", "\"b\""));
+}
+
 static void given_trees_then_equality_looks_inside_and_keys_may_have_another_order(void **state)
 {
 	struct value_heap h = { 0 };
@@ -312,6 +344,7 @@ int main(void)
 		cmocka_unit_test(given_a_large_dict_then_every_key_is_found),
 		cmocka_unit_test(given_an_immortal_tree_then_counting_leaves_it_alone),
 		cmocka_unit_test(given_numbers_of_several_types_then_equality_is_exact),
+		cmocka_unit_test(given_json_then_the_same_is_the_same_and_equal_numbers_are_not),
 		cmocka_unit_test(
 			given_trees_then_equality_looks_inside_and_keys_may_have_another_order),
 		cmocka_unit_test(given_more_depth_than_allowed_when_written_then_that_is_a_limit),
