@@ -20,8 +20,8 @@
 struct kept {
 	enum engine_in_kind kind;
 	gd_nsec             time;
-	bool                has_reason; /* CANCEL */
-	uint32_t            ticket;     /* GRANT */
+	bool                has_text; /* CANCEL: a reason; SIGNAL: a key */
+	uint32_t            ticket;   /* GRANT; SIGNAL: its value */
 };
 
 struct run {
@@ -123,13 +123,13 @@ static bool take_outs(struct run *r)
 static void step(struct run *r, const struct engine_in *in);
 
 /* False: the journal is full, and the input did not happen. */
-static bool keep(struct run *r, enum engine_in_kind kind, bool has_reason, uint32_t ticket)
+static bool keep(struct run *r, enum engine_in_kind kind, bool has_text, uint32_t ticket)
 {
 	if (r->is_replaying)
 		return true;
 	if (r->kept_count == JOB_RUN_INPUTS_MAX)
 		return false;
-	r->journal[r->kept_count++] = (struct kept){ kind, r->now, has_reason, ticket };
+	r->journal[r->kept_count++] = (struct kept){ kind, r->now, has_text, ticket };
 	return true;
 }
 
@@ -190,6 +190,35 @@ static void feed_grant(struct run *r, gd_nsec time, uint32_t ticket)
 			.kind = ENGINE_GRANT, .time = time, .job = JOB, .ticket = ticket });
 }
 
+/* `item` is taken. */
+static struct value with(struct value_heap *h, struct value dict, const char *name,
+                         struct value item)
+{
+	return value_dict_put(h, dict, value_text_new(h, name, strlen(name)), item);
+}
+
+static struct value signal_of(struct value_heap *h, uint32_t number, bool has_key)
+{
+	struct value said = value_dict_new(h, 3);
+	struct value list = value_list_append(h, value_list_new(h, 1), value_int(h, number));
+
+	said = with(h, said, "event", value_text_new(h, "go", 2));
+	said = with(h, said, "value", list);
+	if (has_key)
+		said = with(h, said, "key", value_text_new(h, "k", 1));
+	return said;
+}
+
+static void feed_signal(struct run *r, gd_nsec time, uint32_t number, bool has_key)
+{
+	struct value_heap *h = engine_heap(r->engine);
+	struct value       said = signal_of(h, number, has_key);
+
+	step(r, &(struct engine_in){
+			.kind = ENGINE_SIGNAL, .time = time, .job = JOB, .message = said });
+	value_release(h, said);
+}
+
 static void do_what_is_due(struct run *r)
 {
 	do
@@ -237,6 +266,26 @@ static bool grant(struct run *r)
 	return true;
 }
 
+/* A loop asks first whether a signal may be fed, and whether it knows it. */
+static void send_signal(struct run *r, bool has_key)
+{
+	struct value_heap         *h = engine_heap(r->engine);
+	uint32_t                   number = r->kept_count;
+	size_t                     before = h->bytes;
+	struct engine_signal_check check;
+	struct value               said;
+
+	do_what_is_due(r);
+	if (r->steps_left == 0)
+		return;
+	said = signal_of(h, number, has_key);
+	check = engine_check_signal(r->engine, JOB, said, h->bytes - before);
+	value_release(h, said);
+	CHECK(check.code != GD_NOT_FOUND || r->has_ended);
+	if (check.code == GD_OK && !check.is_known && keep(r, ENGINE_SIGNAL, has_key, number))
+		feed_signal(r, r->now, number, has_key);
+}
+
 static void look_at_stack(struct run *r)
 {
 	struct buf b = { 0 };
@@ -270,6 +319,10 @@ static void act(struct run *r, uint8_t what)
 		return;
 	case 'g':
 		(void)grant(r);
+		return;
+	case 'e':
+	case 'E':
+		send_signal(r, what == 'E');
 		return;
 	case 's':
 		look_at_stack(r);
@@ -323,9 +376,12 @@ static void run_again(struct run *r, const struct run *of)
 	feed_start(r);
 	for (uint32_t i = 0; i < of->kept_count; i++) {
 		if (of->journal[i].kind == ENGINE_CANCEL)
-			feed_cancel(r, of->journal[i].time, of->journal[i].has_reason);
+			feed_cancel(r, of->journal[i].time, of->journal[i].has_text);
 		else if (of->journal[i].kind == ENGINE_GRANT)
 			feed_grant(r, of->journal[i].time, of->journal[i].ticket);
+		else if (of->journal[i].kind == ENGINE_SIGNAL)
+			feed_signal(r, of->journal[i].time, of->journal[i].ticket,
+			            of->journal[i].has_text);
 		else
 			feed_now(r, of->journal[i].time);
 	}

@@ -7,7 +7,8 @@
  *	.   a little of what is due now         c   a cancel with a reason
  *	+   a millisecond passes                C   a cancel without one
  *	>   on to the next deadline             s   the await tree is asked for
- *	g   a permit for who asked first
+ *	g   a permit for who asked first        e   its event "go" is signalled, each time with
+ *	E   the same under one key                  another value
  *
  * After the script all permits are given, and it goes from deadline to deadline, up to a bound. Then
  * a second engine gets the inputs alone, as recovery would, and must say the same. What must hold on

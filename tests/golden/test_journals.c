@@ -7,7 +7,8 @@
  *	start 0.5                    optional: the job begins so many seconds after the epoch
  *	spec {"sleep": 3}            a line that begins with a space goes on with it
  *	at 1 cancel enough           what came from outside, for people: cancel [MESSAGE],
- *	at 2 grant 1                 grant TICKET, now; seconds after the epoch
+ *	at 2 grant 1                 grant TICKET, now, signal {event, value, key}; seconds after
+ *	                             the epoch
  *	journal
  *	01010040...                  the same as it was stored (store/journal.h), in hexadecimal
  *	transcript
@@ -74,6 +75,17 @@ static void encode_act(const struct engine_in *in, struct input *to)
 	buf_close(&b);
 }
 
+static struct value value_of_json(struct value_heap *heap, const char *text)
+{
+	json_t      *json = json_loads(text, 0, NULL);
+	struct value v;
+
+	assert_non_null(json);
+	v = load_value(heap, json);
+	json_decref(json);
+	return v;
+}
+
 static void read_act(struct golden *g, const char *line)
 {
 	struct engine_in  in = { .message = VALUE_NULL };
@@ -89,6 +101,9 @@ static void read_act(struct golden *g, const char *line)
 	} else if (strncmp(word, " grant ", 7) == 0) {
 		in.kind = ENGINE_GRANT;
 		in.ticket = (uint32_t)strtoul(word + 7, NULL, 10);
+	} else if (strncmp(word, " signal ", 8) == 0) {
+		in.kind = ENGINE_SIGNAL;
+		in.message = value_of_json(&heap, word + 8);
 	} else {
 		assert_string_equal(word, " now");
 		in.kind = ENGINE_NOW;

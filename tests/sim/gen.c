@@ -77,12 +77,14 @@ static const struct choice {
 	{ 5, 0, false, false, gen_shield },      { 7, 0, false, false, gen_gather },
 	{ 5, 1, false, true, gen_as_completed }, { 8, 0, false, false, gen_task_group },
 	{ 7, 0, false, false, gen_race },        { 16, 0, true, true, gen_exec },
-	{ 10, 0, true, false, gen_outcall },
+	{ 10, 0, true, false, gen_outcall },     { 16, 0, true, false, gen_event },
 };
 
 static bool may_choose(struct scope s, const struct choice *c)
 {
 	if ((c->write == gen_exec || c->write == gen_outcall) && !s.g->has_commands)
+		return false;
+	if (c->write == gen_event && !s.g->has_events)
 		return false;
 	return c->is_leaf || has_room(s, c->blocks);
 }
@@ -271,4 +273,9 @@ void gen_job_with_wall(struct buf *b, struct rng *r)
 void gen_job_with_commands(struct buf *b, struct rng *r)
 {
 	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_commands = true });
+}
+
+void gen_job_with_events(struct buf *b, struct rng *r)
+{
+	write_job(&(struct gen){ .b = b, .r = r, .nodes_left = NODES_MAX, .has_events = true });
 }

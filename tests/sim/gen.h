@@ -30,6 +30,12 @@ void gen_job_with_semaphores(struct buf *b, struct rng *r);
 /* The same with commands, of the programs in played.h. It ends. */
 void gen_job_with_commands(struct buf *b, struct rng *r);
 
+/* The same with events of the job, of GEN_EVENTS names: GEN_EVENT and a number from 0. It ends when
+ * each of them is signalled. */
+#define GEN_EVENT "ev"
+#define GEN_EVENTS 3
+void gen_job_with_events(struct buf *b, struct rng *r);
+
 /* The same with `now` and sleep_until; it looks at the 20 seconds from GEN_EPOCH on. */
 #define GEN_EPOCH 1700000000
 void gen_job_with_wall(struct buf *b, struct rng *r);

@@ -18,6 +18,7 @@ struct gen {
 	bool        has_semaphores;
 	bool        has_wall; /* looks at the clock on the wall, and waits for it */
 	bool        has_commands;
+	bool        has_events;
 	bool        uses_f, uses_g, uses_h, uses_k; /* defs that are called */
 };
 
@@ -62,6 +63,7 @@ void gen_number(struct scope s);
 
 /* Each writes the members of a node without the braces. */
 void gen_sleep(struct scope s);
+void gen_event(struct scope s);
 void gen_yield(struct scope s);
 void gen_value(struct scope s);
 void gen_raise(struct scope s);

@@ -56,6 +56,11 @@ void gen_sleep(struct scope s)
 	}
 }
 
+void gen_event(struct scope s)
+{
+	buf_addf(s.g->b, "\"event\":\"" GEN_EVENT "%u\"", pick(s, GEN_EVENTS));
+}
+
 void gen_yield(struct scope s)
 {
 	if (!s.can_yield) {

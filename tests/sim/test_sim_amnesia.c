@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +24,28 @@ struct plot {
 	gd_nsec  steps[6]; /* of the wall: one at each moment of the run, until there are no more */
 	uint32_t step_count;
 	gd_nsec  start_at;
+	gd_nsec  signals[8]; /* when; what: the numbers of an event and of a key */
+	uint32_t signalled[8], keys[8];
+	uint32_t signal_count;
 };
 
 static const struct plot nothing_happens;
+
+static void signal_it(struct sim *s, uint64_t job, const struct plot *p, uint32_t i)
+{
+	char event[8], key[8];
+
+	(void)snprintf(event, sizeof event, GEN_EVENT "%u", p->signalled[i]);
+	(void)snprintf(key, sizeof key, "k%u", p->keys[i]);
+	sim_advance(s, p->signals[i] > s->now ? p->signals[i] - s->now : 0);
+	(void)sim_signal(s, job, event, i % 2 == 0 ? "{\"n\":[1]}" : "\"x\"", key);
+}
+
+/* Whether one of `count` moments is left, and comes before the other two. */
+static bool is_next(const gd_nsec *at, uint32_t next, uint32_t count, gd_nsec due, gd_nsec other)
+{
+	return next < count && at[next] <= due && at[next] <= other;
+}
 
 /* From deadline to deadline. */
 static void run(struct sim *s, uint64_t job, const struct plot *p, bool has_amnesia)
@@ -33,8 +53,9 @@ static void run(struct sim *s, uint64_t job, const struct plot *p, bool has_amne
 	gd_nsec  due;
 	uint32_t moments = 0;
 
-	for (uint32_t next = 0; moments < MOMENTS_MAX; moments++) {
-		bool has_due = sim_next_due(s, &due);
+	for (uint32_t next = 0, said = 0; moments < MOMENTS_MAX; moments++) {
+		bool    has_due = sim_next_due(s, &due);
+		gd_nsec signal = said < p->signal_count ? p->signals[said] : GD_NSEC_NEVER;
 
 		if (has_amnesia)
 			sim_forget(s);
@@ -42,9 +63,13 @@ static void run(struct sim *s, uint64_t job, const struct plot *p, bool has_amne
 			sim_set_wall(s, p->steps[moments]);
 			has_due = engine_next_due(s->engine, &due) && due != GD_NSEC_NEVER;
 		}
-		if (next < p->cancel_count && (!has_due || p->cancels[next] <= due)) {
+		if (!has_due)
+			due = GD_NSEC_NEVER;
+		if (is_next(p->cancels, next, p->cancel_count, due, signal)) {
 			sim_advance(s, p->cancels[next] > s->now ? p->cancels[next] - s->now : 0);
 			sim_cancel(s, job, next++ == 0 ? "enough" : "");
+		} else if (is_next(p->signals, said, p->signal_count, due, GD_NSEC_NEVER)) {
+			signal_it(s, job, p, said++);
 		} else if (has_due) {
 			sim_advance(s, due > s->now ? due - s->now : 0);
 		} else {
@@ -86,13 +111,26 @@ static void plot_steps(struct plot *p, struct rng *r)
 		p->start_at = SIM_EPOCH + (gd_nsec)rng_below(r, 6) * GD_NSEC_PER_SEC;
 }
 
+static void plot_signals(struct plot *p, struct rng *r)
+{
+	for (; p->signal_count < 8; p->signal_count++) {
+		uint32_t i = p->signal_count;
+
+		p->signals[i] = (i == 0 ? SIM_EPOCH : p->signals[i - 1]) +
+		                (gd_nsec)rng_below(r, 4) * 500 * GD_NSEC_PER_MSEC;
+		/* The last ones end every wait. */
+		p->signalled[i] = i < 8 - GEN_EVENTS ? rng_below(r, GEN_EVENTS) : 8 - 1 - i;
+		p->keys[i] = i < 8 - GEN_EVENTS ? rng_below(r, 3) : 10 + i;
+	}
+}
+
 static void one_seed(uint64_t seed)
 {
 	struct rng  r = { seed };
 	struct buf  spec = { 0 };
 	struct plot p = { 0 };
 
-	switch (rng_below(&r, 5)) {
+	switch (rng_below(&r, 6)) {
 	case 0:
 	case 1:
 		gen_job_with_commands(&spec, &r);
@@ -102,6 +140,10 @@ static void one_seed(uint64_t seed)
 		break;
 	case 3:
 		gen_job_with_semaphores(&spec, &r);
+		break;
+	case 4:
+		gen_job_with_events(&spec, &r);
+		plot_signals(&p, &r);
 		break;
 	default:
 		gen_job_with_wall(&spec, &r);

@@ -28,8 +28,34 @@ struct original {
 	struct sim *sim;
 };
 
-static void run_original(struct original *o, struct rng *r, const char *spec, bool has_wall)
+/* Any of the events of random jobs, now and then a second time under the same key. */
+static void signal_somehow(struct sim *s, struct rng *r, uint64_t job)
 {
+	char event[8], json[8], key[8];
+
+	(void)snprintf(event, sizeof event, GEN_EVENT "%u", rng_below(r, GEN_EVENTS));
+	(void)snprintf(json, sizeof json, "%u", rng_below(r, 2));
+	(void)snprintf(key, sizeof key, "k%u", rng_below(r, 4));
+	(void)sim_signal(s, job, event, json, rng_below(r, 2) == 0 ? key : NULL);
+}
+
+static void signal_all(struct sim *s, uint64_t job)
+{
+	char event[8];
+
+	for (uint32_t i = 0; i < GEN_EVENTS; i++) {
+		(void)snprintf(event, sizeof event, GEN_EVENT "%u", i);
+		(void)sim_signal(s, job, event, "null", NULL);
+		sim_run_until_idle(s);
+	}
+}
+
+/* What random jobs are about. */
+enum about { ABOUT_ANYTHING, ABOUT_WALL, ABOUT_EVENTS };
+
+static void run_original(struct original *o, struct rng *r, const char *spec, enum about about)
+{
+	bool        has_wall = about == ABOUT_WALL;
 	struct sim *s = sim_open();
 	gd_nsec     start_at = 0;
 	uint64_t    job;
@@ -44,6 +70,10 @@ static void run_original(struct original *o, struct rng *r, const char *spec, bo
 		sim_advance(s, (gd_nsec)rng_below(r, 40) * 100 * GD_NSEC_PER_MSEC);
 		set_wall_somehow(s, r);
 	}
+	for (uint32_t n = about == ABOUT_EVENTS ? rng_below(r, 6) : 0; n > 0; n--) {
+		sim_advance(s, (gd_nsec)rng_below(r, 5) * 500 * GD_NSEC_PER_MSEC);
+		signal_somehow(s, r, job);
+	}
 	for (uint32_t cancels = rng_below(r, 3); cancels > 0; cancels--) {
 		sim_advance(s, (gd_nsec)rng_below(r, 4000) * GD_NSEC_PER_MSEC);
 		if (has_wall)
@@ -51,6 +81,8 @@ static void run_original(struct original *o, struct rng *r, const char *spec, bo
 		sim_cancel(s, job, rng_below(r, 2) == 0 ? "enough" : "");
 	}
 	sim_run_until_idle(s);
+	if (about == ABOUT_EVENTS)
+		signal_all(s, job);
 }
 
 static void expect_same(const struct sim *a, size_t bytes, const struct sim *b, uint64_t seed,
@@ -84,20 +116,22 @@ static void rebuild(const struct original *o, uint32_t prefix, uint64_t seed, co
 	sim_close(s);
 }
 
-static void one_seed(uint64_t seed, bool has_wall)
+static void one_seed(uint64_t seed, enum about about)
 {
 	struct original o = { 0 };
 	struct rng      r = { seed };
 	struct buf      spec = { 0 };
 
-	if (has_wall)
+	if (about == ABOUT_WALL)
 		gen_job_with_wall(&spec, &r);
+	else if (about == ABOUT_EVENTS)
+		gen_job_with_events(&spec, &r);
 	else if (rng_below(&r, 2) == 0)
 		gen_job(&spec, &r);
 	else
 		gen_job_with_commands(&spec, &r);
 	buf_add_byte(&spec, '\0');
-	run_original(&o, &r, spec.at, has_wall);
+	run_original(&o, &r, spec.at, about);
 	for (uint32_t prefix = 1; prefix <= o.sim->input_count; prefix++)
 		rebuild(&o, prefix, seed, spec.at);
 	sim_close(o.sim);
@@ -111,7 +145,7 @@ static void given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript
 
 	(void)state;
 	for (uint64_t seed = seeds.first; seed < seeds.end; seed++)
-		one_seed(seed, false);
+		one_seed(seed, ABOUT_ANYTHING);
 }
 
 /* The original hears of each step when it comes; the rebuilt one knows them all from the start. */
@@ -122,7 +156,17 @@ static void given_a_wall_that_is_set_again_and_again_when_rebuilt_then_the_trans
 
 	(void)state;
 	for (uint64_t seed = seeds.first; seed < seeds.end; seed++)
-		one_seed(seed, true);
+		one_seed(seed, ABOUT_WALL);
+}
+
+static void given_events_that_are_signalled_when_rebuilt_then_the_transcript_is_the_same(
+	void **state)
+{
+	struct seeds seeds = seeds_asked(SEEDS_DEFAULT);
+
+	(void)state;
+	for (uint64_t seed = seeds.first; seed < seeds.end; seed++)
+		one_seed(seed, ABOUT_EVENTS);
 }
 
 static void given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used(void **state)
@@ -159,7 +203,10 @@ static void given_random_jobs_under_way_when_the_engine_is_closed_then_nothing_i
 		struct sim *s = sim_open();
 
 		buf_clear(&spec);
-		gen_job_with_commands(&spec, &r);
+		if (rng_below(&r, 2) == 0)
+			gen_job_with_events(&spec, &r);
+		else
+			gen_job_with_commands(&spec, &r);
 		buf_add_byte(&spec, '\0');
 		engine_set_budget(s->engine, 1 + rng_below(&r, 40));
 		(void)sim_submit(s, spec.at);
@@ -176,6 +223,8 @@ int main(void)
 			given_random_jobs_when_rebuilt_from_every_prefix_then_the_transcript_is_the_same),
 		cmocka_unit_test(
 			given_a_wall_that_is_set_again_and_again_when_rebuilt_then_the_transcript_is_the_same),
+		cmocka_unit_test(
+			given_events_that_are_signalled_when_rebuilt_then_the_transcript_is_the_same),
 		cmocka_unit_test(
 			given_a_spinning_job_when_rebuilt_then_the_journaled_times_are_used),
 		cmocka_unit_test(
