@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define RESULT_TEXT_MAX (64u << 20) /* of one result or event, as JSON */
 
@@ -213,6 +214,17 @@ enum gd_err client_whole_value(struct session *s, json_int_t id, const char *pat
 	free(text);
 	return *whole != NULL ? GD_OK
 	                      : gd_fail(why, GD_INTERNAL, "the daemon sent a damaged result");
+}
+
+enum gd_err client_make_key(char out[CLIENT_KEY_CHARS + 1], struct gd_error *why)
+{
+	unsigned char bytes[CLIENT_KEY_CHARS / 2];
+
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+		return gd_fail_sys(why, errno, "no random key");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return GD_OK;
 }
 
 int client_ask(const struct options *o, const char *method, json_t *params, json_t **result)

@@ -51,6 +51,7 @@ int cmd_result(const struct options *o);
 int cmd_resume(const struct options *o);
 int cmd_run(const struct options *o);
 int cmd_semaphore(const struct options *o);
+int cmd_signal(const struct options *o);
 int cmd_stack(const struct options *o);
 int cmd_submit(const struct options *o);
 int cmd_token(const struct options *o);
@@ -70,15 +71,19 @@ int client_exit_for_status(const char *status);
 struct session *client_open(const struct options *o, int *exit_code);
 /* One call in a session of its own: CLIENT_DONE with `*result`, a new reference, or the exit code
  * after words. `params` is taken. */
-int     client_ask(const struct options *o, const char *method, json_t *params, json_t **result);
+int client_ask(const struct options *o, const char *method, json_t *params, json_t **result);
+/* A key that nobody else has, so that a request whose reply got lost can be sent again. Errors:
+ * GD_SYS. */
+#define CLIENT_KEY_CHARS 32
+GD_NODISCARD enum gd_err client_make_key(char out[CLIENT_KEY_CHARS + 1], struct gd_error *why);
 /* A job id; prints why not and returns false. */
-bool    client_parse_id(const char *text, json_int_t *id);
+bool                     client_parse_id(const char *text, json_int_t *id);
 /* The operands as a list of ids, new; NULL after words. */
-json_t *client_parse_ids(const struct options *o);
+json_t                  *client_parse_ids(const struct options *o);
 /* Prints a document to stdout: compact with --json, indented otherwise. */
-void    client_print_document(const struct options *o, const json_t *document);
+void                     client_print_document(const struct options *o, const json_t *document);
 /* One compact line. */
-void    client_print_line(const json_t *document);
+void                     client_print_line(const json_t *document);
 /* Reads a whole result with job.result, in as many calls as it takes; `*text` is malloc'd and
  * terminated. `path` may be NULL. */
 GD_NODISCARD enum gd_err client_read_result(struct session *s, json_int_t id, const char *path,

@@ -4,25 +4,10 @@
 #include "client/render.h"
 #include "proto/frame.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-#define KEY_BYTES 16
 #define ENVELOPE_BYTES 8192 /* of a request, beside spec and args */
-
-/* A key that nobody else has, so that a submit whose reply got lost can be sent again. */
-static bool make_key(char out[2 * KEY_BYTES + 1])
-{
-	unsigned char bytes[KEY_BYTES];
-
-	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-		return false;
-	for (size_t i = 0; i < KEY_BYTES; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-	return true;
-}
 
 /* A number is one of seconds; what else it is, the daemon decides. NULL stays NULL. */
 static json_t *number_or_text(const char *text)
@@ -123,14 +108,12 @@ int submit_job(struct session *s, const struct options *o, const struct submissi
                json_t **reply)
 {
 	struct gd_error why = { .code = GD_OK };
-	char            key[2 * KEY_BYTES + 1] = "";
+	char            key[CLIENT_KEY_CHARS + 1] = "";
 	json_t         *params;
 	enum gd_err     rc;
 
-	if (o->key == NULL && !make_key(key)) {
-		rc = gd_fail_sys(&why, errno, "no random key");
+	if (o->key == NULL && (rc = client_make_key(key, &why)) != GD_OK)
 		return client_fail(NULL, rc, &why);
-	}
 	params = make_params(o, sub, o->key != NULL ? o->key : key);
 	rc = session_call(s, "job.submit", params, reply, &why);
 	json_decref(params);

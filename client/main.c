@@ -57,6 +57,10 @@ static const struct command commands[] = {
 	  OPTIONS_REACH | OPTION_ADDRESS | OPTION_STREAM | OPTION_FOLLOW | OPTION_TAIL |
 	          OPTION_PREFIX | OPTION_JSONL,
 	  1, 1, false, cmd_log },
+	{ "signal", "ID EVENT [VALUE]", "tell a job that an event has happened",
+	  "VALUE is JSON if it reads as JSON, else text; null without one. The job need not wait for\n"
+	  "the event yet. With --key the same signal counts once, however often it is sent.",
+	  OPTIONS_REACH | OPTION_KEY | OPTION_TEXT | OPTION_JSON, 2, 3, false, cmd_signal },
 	{ "cancel", "ID...", "cancel jobs", NULL, OPTIONS_REACH | OPTION_REASON | OPTION_JSON, 1,
 	  100, false, cmd_cancel },
 	{ "events", "[ID]", "print the events of one job, or of all",

@@ -95,6 +95,8 @@ static const struct option_row rows[] = {
 	  "stop waiting then (exit 124); the job goes on" },
 	{ OPTION_JSON, OPTION_IS_FLAG, 0, 0, "json", NULL, "print one JSON document" },
 	{ OPTION_JSONL, OPTION_IS_FLAG, 0, 0, "jsonl", NULL, "print one JSON line for each row" },
+	{ OPTION_TEXT, OPTION_IS_FLAG, 0, 0, "text", NULL,
+	  "VALUE is text, whatever it looks like" },
 	{ OPTION_ROLE, OPTION_IS_TEXT, AT(role), 0, "role", "ROLE",
 	  "viewer, submitter, operator or admin" },
 	{ OPTION_EXEC, OPTION_IS_LIST, AT(profiles), 0, "exec", "NAME",

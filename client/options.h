@@ -65,6 +65,7 @@
 #define OPTION_STREAM (UINT64_C(1) << 44)
 #define OPTION_EXEC (UINT64_C(1) << 45)
 #define OPTION_TAIL (UINT64_C(1) << 46)
+#define OPTION_TEXT (UINT64_C(1) << 47)
 
 #define OPTIONS_REACH (OPTION_SOCKET | OPTION_CONNECT | OPTION_TOKEN_FILE | OPTION_RECONNECT)
 /* How a job is handed in, whatever it is. */

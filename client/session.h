@@ -2,7 +2,7 @@
  * session.h - calls that survive a restart of the daemon.
  *
  * A call whose connection was lost is sent again over a new one, for up to --reconnect seconds; all
- * that gatherctl asks may be asked twice (a submit carries its key). Unavailable and
+ * that gatherctl asks may be asked twice (a submit and a signal carry a key). Unavailable and
  * DurabilityUnknown are asked again for as long. The first connection is not waited for: where no
  * daemon listens, that is the answer.
  *

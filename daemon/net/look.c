@@ -2,6 +2,7 @@
 
 #include "daemon/run/pool.h"
 #include "daemon/run/recover.h"
+#include "daemon/run/submit.h"
 
 #include <stddef.h>
 
@@ -78,7 +79,7 @@ static void take_look(struct loop *l, struct inbox_msg *m)
 	uint64_t     job = k->read->read.job;
 
 	_Static_assert(offsetof(struct look, msg) == 0, "a look begins with its message");
-	if (k->waits_for_replay && recover_defers(l, job, m))
+	if (k->waits_for_job && (recover_defers(l, job, m) || submit_defers(l, job, m)))
 		return;
 	/* On a full disk that may take long: then the row is all there is to tell. */
 	if (!loop_is_settled(l) && store_is_full(l->pool->store)) {
@@ -86,7 +87,7 @@ static void take_look(struct loop *l, struct inbox_msg *m)
 		send_back(l, k);
 		return;
 	}
-	if (k->waits_for_replay && recover_was_cut(l, job)) {
+	if (k->waits_for_job && recover_was_cut(l, job)) {
 		send_refusal(l, k);
 		return;
 	}

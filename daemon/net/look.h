@@ -26,8 +26,8 @@ struct look {
 	void (*see)(struct look *k, struct loop *l); /* sets is_live */
 	void (*answer)(struct look *k);
 	void (*drop)(struct look *k);
-	enum auth_scope own, any;         /* that the request needs for the job */
-	bool            waits_for_replay; /* see() comes when the job was replayed */
+	enum auth_scope own, any;      /* that the request needs for the job */
+	bool            waits_for_job; /* see() comes when the job was replayed, or has begun */
 	/* For answer(): */
 	bool            is_live; /* see() saw it, and what it saw is durable */
 	bool is_unseen; /* the disk is full: see() was not called, or would tell what is not durable */

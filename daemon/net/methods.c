@@ -57,6 +57,10 @@ static const struct method table[] = {
 	  PARAMS({ "id", INTEGER, true }, { "path", STRING, false }, { "stream", STRING, false },
 	         { "offset", "{\"type\":[\"integer\",\"string\"]}", false },
 	         { "tail", INTEGER, false }, { "follow", BOOLEAN, false }) },
+	{ "job.signal", "Tells a job that an event has happened; kept until it waits for it.",
+	  CANCEL, false, false, method_job_signal,
+	  PARAMS({ "id", INTEGER, true }, { "event", STRING, true }, { "value", "{}", false },
+	         { "key", "{\"type\":\"string\",\"maxLength\":128}", false }) },
 	{ "job.cancel", "Cancels jobs; clean-up still runs.", CANCEL, false, false,
 	  method_job_cancel,
 	  PARAMS({ "id", INTEGER, false }, { "ids", IDS, false }, { "label", STRING, false },
@@ -145,11 +149,13 @@ static void write_limits(struct buf *b)
 	         "{\"message_bytes\":%u,\"message_depth\":%u,\"message_values\":%u,\"batch\":%u,"
 	         "\"requests\":%u,\"subscriptions\":%u,\"key_bytes\":%u,\"spec_bytes\":%d,"
 	         "\"spec_nodes\":%d,\"spec_depth\":%d,\"tasks\":%d,\"result_bytes\":%u,"
-	         "\"value_bytes\":%u,\"call_depth\":%d}",
+	         "\"value_bytes\":%u,\"call_depth\":%d,\"event_bytes\":%d,\"events\":%d,"
+	         "\"signals\":%d,\"signal_bytes\":%u,\"signal_value_bytes\":%d}",
 	         FRAME_BYTES_MAX, FRAME_DEPTH_MAX, FRAME_VALUES_MAX, RPC_BATCH_MAX,
 	         NET_REQUESTS_MAX, NET_STREAMS_MAX, NET_KEY_BYTES_MAX, SPEC_BYTES_MAX,
 	         SPEC_NODES_MAX, SPEC_DEPTH_MAX, JOB_TASKS_MAX, JOB_RESULT_BYTES_MAX,
-	         JOB_VALUE_BYTES_MAX, JOB_CALL_DEPTH_MAX);
+	         JOB_VALUE_BYTES_MAX, JOB_CALL_DEPTH_MAX, EVENT_NAME_BYTES_MAX, JOB_EVENTS_MAX,
+	         JOB_SIGNALS_MAX, JOB_SIGNAL_BYTES_MAX, SIGNAL_VALUE_BYTES_MAX);
 }
 
 static void answer_hello(struct request *r)

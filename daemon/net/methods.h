@@ -58,6 +58,8 @@ void method_job_run(struct request *r, struct rpc_params *p);
 /* methods_cancel.c */
 void method_job_cancel(struct request *r, struct rpc_params *p);
 void method_job_delete(struct request *r, struct rpc_params *p);
+/* methods_signal.c */
+void method_job_signal(struct request *r, struct rpc_params *p);
 /* methods_backup.c */
 void method_backup_start(struct request *r, struct rpc_params *p);
 void method_backup_status(struct request *r, struct rpc_params *p);

@@ -251,7 +251,7 @@ void method_job_resume(struct request *r, struct rpc_params *p)
 		e->look.drop = drop_resume;
 		e->look.own = AUTH_CANCEL_OWN;
 		e->look.any = AUTH_CANCEL_ANY;
-		e->look.waits_for_replay = true;
+		e->look.waits_for_job = true;
 		if (look_start(&e->look, r, id, 0))
 			return;
 	}

@@ -118,7 +118,7 @@ static void look_at_job(struct request *r, uint64_t id, unsigned include, bool i
 		look->look.any = AUTH_OBSERVE_ANY;
 		look->look.answer = answer_look;
 		look->look.drop = drop_look;
-		look->look.waits_for_replay = look->has_tasks;
+		look->look.waits_for_job = look->has_tasks;
 		if (look_start(&look->look, r, id, flags))
 			return;
 	}

@@ -59,6 +59,89 @@ bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended
 	return !*ended || l->ended_time >= in.time;
 }
 
+/* `item` is taken. */
+static struct value with(struct value_heap *h, struct value dict, const char *name,
+                         struct value item)
+{
+	return value_dict_put(h, dict, value_text_new(h, name, strlen(name)), item);
+}
+
+/* VALUE_NONE: no memory. */
+static struct value signal_message(struct value_heap *h, const struct signal *s)
+{
+	struct value said = value_dict_new(h, 3);
+
+	said = with(h, said, "event", value_text_new(h, s->event, strlen(s->event)));
+	said = with(h, said, "value", s->value == NULL ? VALUE_NULL : load_value(h, s->value));
+	if (s->key != NULL)
+		said = with(h, said, "key", value_text_new(h, s->key, strlen(s->key)));
+	if (!h->failed)
+		return said;
+	h->failed = false;
+	value_release(h, said);
+	return VALUE_NONE;
+}
+
+static void feed_signal(struct loop *l, struct live_job *live, struct value said,
+                        struct engine_signal_check *check)
+{
+	struct engine_in in = {
+		.kind = ENGINE_SIGNAL, .job = live->id, .time = loop_now(l), .message = said
+	};
+
+	journal(l, live, &in);
+	l->ended_job = 0;
+	loop_step(l, &in);
+	/* Deadlines that had passed came first. */
+	if (l->ended_job == in.job && l->ended_time < in.time)
+		check->code = GD_NOT_FOUND;
+}
+
+struct engine_signal_check inputs_signal(struct loop *l, uint64_t job, const struct signal *s)
+{
+	struct value_heap         *h = engine_heap(l->engine);
+	size_t                     before = h->bytes;
+	struct live_job           *live = jobs_find(&l->jobs, job);
+	struct engine_signal_check check = { .code = GD_NOT_FOUND };
+	struct value               said;
+
+	if (live == NULL)
+		return check;
+	CHECK(live->start == NULL);
+	check.code = GD_NOMEM;
+	if (value_is_none(said = signal_message(h, s)))
+		return check;
+	check = engine_check_signal(l->engine, job, said, h->bytes - before);
+	if (check.code == GD_OK && !check.is_known)
+		feed_signal(l, live, said, &check);
+	value_release(h, said);
+	return check;
+}
+
+static bool is_same_member(struct value a, struct value b, const char *name)
+{
+	return value_is_same(value_dict_get(a, name, strlen(name)),
+	                     value_dict_get(b, name, strlen(name)));
+}
+
+bool inputs_is_signal(struct loop *l, const struct store_input *stored, const struct signal *s)
+{
+	struct value_heap *h = engine_heap(l->engine);
+	struct engine_in   in = { .message = VALUE_NULL };
+	struct value       said = signal_message(h, s);
+	bool               is_it = false;
+
+	if (!value_is_none(said) &&
+	    journal_decode(h, stored->bytes.at, stored->bytes.bytes, &in, NULL) == GD_OK &&
+	    in.kind == ENGINE_SIGNAL)
+		is_it = is_same_member(in.message, said, "event") &&
+		        is_same_member(in.message, said, "value");
+	h->failed = false;
+	value_release(h, in.message);
+	value_release(h, said);
+	return is_it;
+}
+
 void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time)
 {
 	struct live_job *live = jobs_find(&l->jobs, job);

@@ -8,12 +8,25 @@
 #ifndef GATHERD_RUN_INPUTS_H
 #define GATHERD_RUN_INPUTS_H
 
+#include "daemon/load/load.h"
 #include "daemon/run/loop.h"
 
 /* job.cancel. `reason` is UTF-8 or NULL. False when the job does not live here (any more), or
  * ended by itself before the cancel reached it. `*ended` is set when the job ended at once, with `*status`. */
 bool inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool *ended,
                    enum job_status *status);
+/* job.signal. All is borrowed. */
+struct signal {
+	const char   *event; /* UTF-8, 1 to EVENT_NAME_BYTES_MAX */
+	const json_t *value; /* of at most SIGNAL_VALUE_BYTES_MAX; NULL: null */
+	const char   *key;   /* NULL: none */
+};
+/* What has become of it. GD_OK: the job has it, or had it before (is_known); GD_NOT_FOUND: the job
+ * does not live here (any more), or ended by itself before the signal reached it; else as
+ * engine_check_signal(), or GD_NOMEM, and nothing has happened. The job has begun (submit_defers()). */
+struct engine_signal_check inputs_signal(struct loop *l, uint64_t job, const struct signal *s);
+/* Whether a stored input (READ_SIGNAL) is this signal. Memory that ends is a no. */
+bool inputs_is_signal(struct loop *l, const struct store_input *stored, const struct signal *s);
 /* A permit was granted to `ticket` of `job`; the loop's clock goes to `time` if it is behind.
  * Nothing happens to a job that does not live here any more: it has given the permit back. */
 void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time);

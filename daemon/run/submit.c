@@ -20,6 +20,8 @@ struct job_start {
 	struct text          title;    /* in the group's arena */
 	gd_nsec              start_at; /* on the wall; 0: at once */
 	bool                 is_cancel_wanted;
+	struct inbox_msg    *deferred; /* in the order in which they came; borrowed */
+	struct inbox_msg   **deferred_end;
 };
 
 static _Noreturn void out_of_memory(void)
@@ -111,6 +113,16 @@ static void drop_start(struct loop *l, struct job_start *start)
 	free(start);
 }
 
+static void run_deferred(struct loop *l, struct inbox_msg *m)
+{
+	while (m != NULL) {
+		struct inbox_msg *next = m->next;
+
+		m->run(l, m);
+		m = next;
+	}
+}
+
 static void release_start(struct loop *l, struct outbox_item *item, enum gd_err outcome)
 {
 	struct job_start *start =
@@ -124,6 +136,7 @@ static void release_start(struct loop *l, struct outbox_item *item, enum gd_err 
 	job->start = NULL;
 	if (outcome != GD_OK || start->record->outcome != GD_OK || start->record->existing != 0) {
 		jobs_remove(&l->jobs, job);
+		run_deferred(l, start->deferred);
 		drop_start(l, start);
 		return;
 	}
@@ -131,12 +144,26 @@ static void release_start(struct loop *l, struct outbox_item *item, enum gd_err 
 	             start->start_at);
 	if (start->is_cancel_wanted)
 		(void)inputs_cancel(l, start->job, NULL, &is_ended, &status);
+	run_deferred(l, start->deferred);
 	drop_start(l, start);
 }
 
 void submit_cancel_waiting(struct job_start *start)
 {
 	start->is_cancel_wanted = true;
+}
+
+bool submit_defers(struct loop *l, uint64_t id, struct inbox_msg *m)
+{
+	struct live_job  *job = jobs_find(&l->jobs, id);
+	struct job_start *start = job == NULL ? NULL : job->start;
+
+	if (start == NULL)
+		return false;
+	m->next = NULL;
+	*start->deferred_end = m;
+	start->deferred_end = &m->next;
+	return true;
 }
 
 void submit_forget_waiting(struct loop *l)
@@ -154,6 +181,7 @@ static void start_when_durable(struct loop *l, struct live_job *job, const struc
 	if (start == NULL)
 		out_of_memory();
 	start->item.release = release_start;
+	start->deferred_end = &start->deferred;
 	start->record = record;
 	start->job = s->id;
 	start->program = program_retain(s->program);

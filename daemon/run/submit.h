@@ -45,6 +45,8 @@ GD_NODISCARD enum gd_err submit_admit(const struct pool *p, struct gd_error *why
 
 /* A job with a key that waits for its commit: it is cancelled as soon as it has started. */
 void submit_cancel_waiting(struct job_start *start);
+/* True: `job` is one of those, and `m` runs on this loop when it has begun, or was never to begin. */
+bool submit_defers(struct loop *l, uint64_t job, struct inbox_msg *m);
 void submit_forget_waiting(struct loop *l); /* frees all of them */
 
 /* For recovery: the first step of a job that is in the table; at `time`, but not before the wall

@@ -250,6 +250,9 @@ GD_NODISCARD enum gd_err read_job(struct store *s, struct store_read *r, struct 
 /* Rows looked at for one page, so that the next commit need not wait long. */
 #define SCAN_ROWS_MAX 8192
 
+/* read_signal.c */
+GD_NODISCARD enum gd_err read_signal(struct store *s, struct store_read *r, struct gd_error *why);
+
 /* live.c */
 GD_NODISCARD enum gd_err read_live(struct store *s, struct store_read *r, struct gd_error *why);
 void                     live_chunks_free(struct store *s);

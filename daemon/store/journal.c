@@ -207,3 +207,21 @@ enum gd_err journal_decode(struct value_heap *h, const void *bytes, size_t count
 		return gd_fail(why, GD_NOMEM, "journal: out of memory");
 	return gd_fail(why, GD_STORE, "a journaled input cannot be read");
 }
+
+bool journal_is_signal(const void *bytes, size_t count, const char *key, size_t key_bytes)
+{
+	struct journal_cursor c = { .at = bytes, .left = count };
+	struct value_heap     h = { 0 };
+	struct value          v;
+	bool                  is_it;
+
+	if (journal_get_number(&c, 1) != JOURNAL_VERSION ||
+	    journal_get_number(&c, 1) != JOURNAL_SIGNAL)
+		return false;
+	(void)journal_get_number(&c, 8);
+	v = journal_get_value(&h, &c);
+	is_it = value_is_type(v, VALUE_T_TEXT) && value_text(v)->bytes == key_bytes &&
+	        memcmp(value_text(v)->at, key, key_bytes) == 0;
+	value_release(&h, v);
+	return is_it;
+}

@@ -15,5 +15,7 @@ void                     journal_encode(struct buf *b, const struct engine_in *i
  * encoding of this or an earlier version), GD_NOMEM. `job` is left to the caller. */
 GD_NODISCARD enum gd_err journal_decode(struct value_heap *h, const void *bytes, size_t count,
                                         struct engine_in *in, struct gd_error *why);
+/* Whether it is the encoding of a SIGNAL with this key. */
+bool journal_is_signal(const void *bytes, size_t count, const char *key, size_t key_bytes);
 
 #endif

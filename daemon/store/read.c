@@ -204,6 +204,8 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 		return read_absent(s, r, why);
 	case READ_COMMANDS:
 		return command_rows_read(s, r, why);
+	case READ_SIGNAL:
+		return read_signal(s, r, why);
 	case READ_BACKUP:
 		return backup_answer(&s->backup, &s->dir, s->db.link, r, why);
 	}

@@ -57,6 +57,8 @@
 	                 " WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1)")                       \
 	X(SQL_INPUTS_GET, "SELECT number, time, bytes FROM inputs WHERE job = ?1"                  \
 	                  " ORDER BY number")                                                      \
+	X(SQL_INPUTS_LATEST, "SELECT number, time, bytes FROM inputs WHERE job = ?1"               \
+	                     " ORDER BY number DESC")                                              \
 	X(SQL_INPUTS_DROP, "DELETE FROM inputs WHERE job = ?1")                                    \
 	X(SQL_INPUTS_DROP_SOME, "DELETE FROM inputs WHERE job = ?1 AND number IN (SELECT number"   \
 	                        " FROM inputs WHERE job = ?1 ORDER BY number LIMIT ?2)")           \

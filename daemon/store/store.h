@@ -213,9 +213,10 @@ enum read_kind {
 	READ_EVENTS, /* events with seq > after */
 	READ_INFO,
 	READ_BACKUP,
-	READ_LIVE,    /* jobs that are not over, by id, with their journaled inputs: for recovery */
-	READ_ABSENT,  /* of `ids`, those of no job */
-	READ_COMMANDS /* a job, and its commands in the order in which they began */
+	READ_LIVE,   /* jobs that are not over, by id, with their journaled inputs: for recovery */
+	READ_ABSENT, /* of `ids`, those of no job */
+	READ_COMMANDS, /* a job, and its commands in the order in which they began */
+	READ_SIGNAL    /* a job, and the signal that it got under a key, as far as that is known */
 };
 
 struct store_input {
@@ -263,11 +264,12 @@ struct store_read {
 	/* asked */
 	unsigned flags;
 	uint64_t
-		job; /* JOB, COMMANDS; EVENTS: only of this job (0: of all); LIVE: only ids below it */
+		job; /* JOB, COMMANDS, SIGNAL; EVENTS: only of this job (0: of all); LIVE: only ids below it */
 	struct text owner_filter; /* JOBS, EVENTS: only of this principal's jobs; NULL: of all */
 	struct text title_filter; /* JOBS: exact */
 	struct text label_filter; /* JOBS, EVENTS */
 	struct text path_filter;  /* COMMANDS: exact; NULL: all */
+	struct text signal_key;   /* SIGNAL */
 	struct store_command after_command; /* COMMANDS: the ones behind this one; all zero: all */
 	unsigned             status_mask;   /* JOBS: bits 1u << enum job_status; 0: all */
 	gd_nsec              since;         /* JOBS: submitted at or after */
@@ -289,13 +291,14 @@ struct store_read {
 	 * it was opened, so that GD_STORE means damage. */
 	enum gd_err           outcome;
 	struct gd_error       why;
-	struct store_job     *jobs; /* COMMANDS: the one, without its long texts */
+	struct store_job     *jobs; /* COMMANDS, SIGNAL: the one, without its long texts */
 	uint32_t              job_count;
 	struct store_command *commands;
 	uint32_t              command_count;
 	/* COMMANDS: whether there may be more, behind `next_command`; its path is NULL. */
 	bool                  has_more_commands;
 	struct store_command  next_command;
+	struct store_input    signal; /* its `bytes` NULL: there is none among the latest inputs */
 	struct event         *events;
 	uint32_t              event_count;
 	struct store_live    *live;

@@ -192,7 +192,7 @@ def given_the_environment_then_it_names_the_socket():
 def given_help_then_every_command_explains_itself():
     names = [line.split()[0] for line in output(ctl("--help")).splitlines()
              if line.startswith("  ") and not line.startswith("  -") and line[2] != " "]
-    equal(len(set(names)), 21, f"commands: {names}")
+    equal(len(set(names)), 22, f"commands: {names}")
     for name in names:
         text = output(ctl(name, "--help"))
         true(text.startswith(f"usage: gatherctl {name}") and "--help" in text, text)
