@@ -4,8 +4,9 @@
 	asyncio_run.py			runs the jobs on standard input, one a line
 	asyncio_run.py --python		prints the Python program of each instead
 
-A line: when the job is cancelled from outside, a tab, the job. The moments are milliseconds, with
-a message where there is one, separated by commas: "500,1500:enough"; empty or -1: never.
+A line: when the job is cancelled from outside, or one of its events is set, a tab, the job. The
+moments are milliseconds, with a message or a value where there is one, separated by commas:
+"500=go:7,1500:enough"; empty or -1: never.
 
 For each job it prints a line for every value that the job yields, "TIME yield JSON", then
 "TIME completed JSON" or "TIME failed ERROR", then an empty line. TIME is in milliseconds since the
@@ -35,6 +36,11 @@ def with_undos_first(function, undos):
     return lambda *args: function(undos, *args)
 
 
+class JobEvent(asyncio.Event):
+    """With the value of the latest signal."""
+    value = None
+
+
 class Run:
     """One job from its start to its last task's end."""
 
@@ -49,6 +55,7 @@ class Run:
         self.loop = loop
         self.lines = []
         self.is_cancelled = False
+        self.events = {}
 
     def note(self, what, value):
         self.lines.append("%.0f %s %s" % (self.loop.time() * 1000, what, compact(value)))
@@ -59,13 +66,29 @@ class Run:
             self.loop.runner.kill_all()
         self.is_cancelled = task.cancel(message) or self.is_cancelled
 
-    def story(self, program, cancels):
+    def event(self, name):
+        return self.events.setdefault(name, JobEvent())
+
+    def signal(self, name, value):
+        event = self.event(name)
+        event.value = value
+        event.set()
+
+    async def wait_event(self, name):
+        event = self.event(name)
+        await event.wait()
+        return event.value
+
+    def story(self, program, acts):
         names = {**self.names, "emit": functools.partial(self.note, "yield"),
-                 "now": lambda: EPOCH + self.loop.time()}
+                 "now": lambda: EPOCH + self.loop.time(), "wait_event": self.wait_event}
         exec(program, names)
         task = self.loop.create_task(names["job"]())
-        for at, message in cancels:
-            self.loop.call_at(at / 1000, self.cancel, task, message)
+        for at, event, words in acts:
+            if event is None:
+                self.loop.call_at(at / 1000, self.cancel, task, words)
+            else:
+                self.loop.call_at(at / 1000, self.signal, event, json.loads(words or "null"))
         what, value = "completed", None
         try:
             value = self.loop.run_until_complete(task)
@@ -79,18 +102,20 @@ class Run:
         return self.lines
 
 
-def read_cancels(text):
-    cancels = []
+def read_acts(text):
+    """(moment, event or None, message or value)"""
+    acts = []
     for part in text.split(","):
-        at, _, message = part.partition(":")
+        head, _, words = part.partition(":")
+        at, _, event = head.partition("=")
         if at not in ("", "-1"):
-            cancels.append((int(at), message or None))
-    return cancels
+            acts.append((int(at), event or None, words or None))
+    return acts
 
 
 def run_line(loop, line):
     """The story of the job on one line."""
-    cancels, spec = line.split("\t")
+    acts, spec = line.split("\t")
     try:
         program = compile(to_python(json.loads(spec)), "job", "exec")
     except Exception as error:  # what the loader refuses need not be understood here
@@ -98,7 +123,7 @@ def run_line(loop, line):
     loop.reset()
     run = Run(loop)
     try:
-        return run.story(program, read_cancels(cancels))
+        return run.story(program, read_acts(acts))
     except Stuck:
         return run.lines + ['%.0f stuck ""' % (loop.time() * 1000)]
 

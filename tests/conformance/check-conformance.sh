@@ -4,4 +4,5 @@
 set -eu
 compare="$srcdir/tests/conformance/compare.py"
 python3 "$compare" "$builddir/tests/conformance/sim_jobs" 1-2000
-exec python3 "$compare" "$builddir/tests/conformance/sim_jobs" 1-1000 commands
+python3 "$compare" "$builddir/tests/conformance/sim_jobs" 1-1000 commands
+exec python3 "$compare" "$builddir/tests/conformance/sim_jobs" 1-1000 events

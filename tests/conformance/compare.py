@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs jobs on CPython's asyncio and in the simulator, and compares what they do.
 
-	compare.py SIM_JOBS FIRST-LAST [commands]	the random jobs of these seeds
+	compare.py SIM_JOBS FIRST-LAST [commands|events]	the random jobs of these seeds
 	compare.py SIM_JOBS -		the jobs on standard input, one a line; shows what each does
 
 agree.py says what is compared. Jobs that differ are made smaller, as long as they do, and shown

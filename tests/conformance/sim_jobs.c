@@ -3,13 +3,15 @@
  *
  *	sim_jobs make FIRST COUNT	prints the job of each seed, one a line
  *	sim_jobs commands FIRST COUNT	the same, of jobs with commands (tests/sim/played.h)
+ *	sim_jobs events FIRST COUNT	the same, of jobs with events, which are all signalled
  *	sim_jobs speed FIRST COUNT	prints the simulated seconds for each of CPU, generating and
  *					compiling the jobs included
  *	sim_jobs run			reads jobs, one a line; prints what asyncio_run.py prints
  *
  * A line: the moments in milliseconds at which the job is cancelled from outside, with a message
- * where there is one ("500,1500:enough"; empty or -1: never); a tab; the job. A random moment is
- * never one at which something else happens. A job that the loader refuses prints "0 refused" and
+ * where there is one, or an event of it is signalled with a value ("500=go:7,1500:enough"; empty or
+ * -1: never); a tab; the job. They are in their order, and a random moment is never one at which
+ * something else happens. A job that the loader refuses prints "0 refused" and
  * the problems; one that waits for nothing, and has not ended, "TIME stuck".
  */
 #include "tests/sim/gen.h"
@@ -35,7 +37,26 @@ static void make_cancels(struct rng *r)
 		printf(",%u", at + rng_below(r, 6) * CANCEL_STEP + CANCEL_STEP * 3 / 4);
 }
 
-static void make(uint64_t first, uint64_t count, void (*gen)(struct buf *b, struct rng *r))
+/* Each event once or twice, and a cancel. Whoever a signal wakes sleeps from there on: all are off each
+ * other. */
+static void make_signals(struct rng *r)
+{
+	uint32_t at = 0, kept_for = rng_below(r, 9);
+
+	for (uint32_t i = 0; i < 2 * GEN_EVENTS; i++) {
+		at += rng_below(r, 4) * CANCEL_STEP;
+		if (i == kept_for)
+			printf("%u%s,", at + 28 * i + 7, rng_below(r, 2) == 0 ? ":enough" : "");
+		if (i >= GEN_EVENTS || rng_below(r, 2) == 0)
+			printf("%u=" GEN_EVENT "%u:%u,", at + 28 * i + 14,
+			       i < GEN_EVENTS ? rng_below(r, GEN_EVENTS) : i - GEN_EVENTS,
+			       rng_below(r, 5));
+	}
+	printf("-1");
+}
+
+static void make(uint64_t first, uint64_t count, void (*gen)(struct buf *b, struct rng *r),
+                 void (*make_moments)(struct rng *r))
 {
 	struct buf spec = { 0 };
 
@@ -44,7 +65,7 @@ static void make(uint64_t first, uint64_t count, void (*gen)(struct buf *b, stru
 
 		buf_clear(&spec);
 		gen(&spec, &r);
-		make_cancels(&r);
+		make_moments(&r);
 		printf("\t%.*s\n", (int)spec.bytes, spec.at);
 	}
 	buf_close(&spec);
@@ -72,17 +93,23 @@ static void write_output(struct sim *s, const struct engine_out *o)
 	buf_close(&b);
 }
 
-/* Cancels at each moment of "500,1500:enough", which it takes apart. */
-static void cancel_on_the_way(struct sim *s, uint64_t job, char *cancels)
+/* What happens at each moment of "500=go:7,1500:enough", which it takes apart. */
+static void act_on_the_way(struct sim *s, uint64_t job, char *moments)
 {
-	for (char *at = strtok(cancels, ","); at != NULL; at = strtok(NULL, ",")) {
-		char   *message = strchr(at, ':');
-		int64_t moment = strtoll(at, NULL, 10);
+	for (char *at = strtok(moments, ","); at != NULL; at = strtok(NULL, ",")) {
+		char   *event;
+		int64_t moment = strtoll(at, &event, 10);
+		char   *words = strchr(at, ':');
 
 		if (moment < 0)
 			continue;
+		if (words != NULL)
+			*words++ = '\0';
 		sim_advance(s, s->start + moment * GD_NSEC_PER_MSEC - s->now);
-		sim_cancel(s, job, message != NULL ? message + 1 : "");
+		if (*event == '=')
+			(void)sim_signal(s, job, event + 1, words != NULL ? words : "null", NULL);
+		else
+			sim_cancel(s, job, words != NULL ? words : "");
 	}
 }
 
@@ -102,7 +129,7 @@ static void run_line(struct sim **sim, char *line)
 		job = sim_try_submit(s, spec, &problems);
 	}
 	if (job != 0) {
-		cancel_on_the_way(s, job, line);
+		act_on_the_way(s, job, line);
 		sim_run_until_idle(s);
 		if (engine_job_info(s->engine, job, &info))
 			printf("%" PRId64 " stuck \"\"\n",
@@ -162,10 +189,14 @@ static void speed(uint64_t first, uint64_t count)
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "make") == 0)
-		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), gen_job);
+		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), gen_job,
+		     make_cancels);
 	else if (argc == 4 && strcmp(argv[1], "commands") == 0)
 		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
-		     gen_job_with_commands);
+		     gen_job_with_commands, make_cancels);
+	else if (argc == 4 && strcmp(argv[1], "events") == 0)
+		make(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), gen_job_with_events,
+		     make_signals);
 	else if (argc == 2 && strcmp(argv[1], "run") == 0)
 		run();
 	else if (argc == 4 && strcmp(argv[1], "speed") == 0)

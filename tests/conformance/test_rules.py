@@ -10,6 +10,7 @@ written down. A case, in rules/*.txt, cpython/*.txt and language/*.txt:
 	## rule 57: the first exception in time is raised
 	{"gather": [...]}			the job, on as many lines as it likes
 	cancel 1500 enough			cancelled from outside at this millisecond, with a message
+	signal 500 go 7				its event "go" is set, with this value
 	only gatherd: no such thing there	why asyncio is not asked
 	->
 	10 yield "x"				what comes out, in this order, at these milliseconds;
@@ -26,7 +27,7 @@ import sys
 from compare import HERE, Comparison
 
 NAME = re.compile(r"(rule \d+|cpython \w+\.test_\w+|language \w+): .+")
-ENDS_JOB = re.compile(r"(cancel \d|only gatherd: |->)")
+ENDS_JOB = re.compile(r"(cancel \d|signal \d|only gatherd: |->)")
 
 
 class Case:
@@ -41,6 +42,8 @@ class Case:
             word, _, rest = line.partition(" ")
             if word == "cancel":
                 self.cancels.append(rest.replace(" ", ":", 1))
+            elif word == "signal":
+                self.cancels.append(rest.replace(" ", "=", 1).replace(" ", ":", 1))
             elif word == "only":
                 self.is_for_asyncio = False
             elif word != "->":

@@ -14,7 +14,7 @@ from expressions import condition_to_python, value_to_python
 HEADER = {"gatherd", "title", "args", "def", "loop", "events"}
 OPERATIONS = {"sleep", "value", "set", "do", "gather", "as_completed", "task_group", "race",
               "create_task", "await", "cancel", "wait", "shield", "call", "async_for", "yield",
-              "return", "try", "raise", "match", "exec"}
+              "return", "try", "raise", "match", "exec", "event"}
 
 
 # In the order in which they are evaluated.
@@ -246,6 +246,9 @@ class Program:
     def op_sleep(self, body, node, to):
         self.give(body, to, "await sleep(%s, %s)" % (
             self.duration(body, node["sleep"]), body.value(node.get("result"))))
+
+    def op_event(self, body, node, to):
+        self.give(body, to, "await wait_event(%s)" % body.value(node["event"]))
 
     def op_value(self, body, node, to):
         self.give(body, to, body.value(node["value"]))

@@ -76,15 +76,19 @@ def given_a_full_disk_then_a_cancel_is_answered_when_there_is_room():
     daemon = SmallDisk()
     with daemon.wire() as wire, daemon.wire() as other:
         sleeper = wire.call("job.submit", spec={"sleep": 3600})["id"]
+        waiting = wire.call("job.submit", spec={"event": "go"})["id"]
         daemon.fill()
         held = wire.request("job.submit", spec=BIG)
         until(lambda: "store.full" in daemon.log(), "the disk to be full")
         cancel = other.request("job.cancel", id=sleeper)
         with daemon.wire() as third:
+            refused("Unavailable", third.call, "job.signal", id=waiting, event="go")
+        with daemon.wire() as third:
             equal(third.call("job.get", id=sleeper)["status"], "running")
         daemon.make_room()
         equal(other.reply(cancel)["result"]["status"], "cancelled")
         true("id" in wire.reply(held)["result"], "the job that waited")
+        equal(other.call("job.signal", id=waiting, event="go")["already"], False)
 
 
 @test

@@ -105,6 +105,7 @@ def given_jobs_that_are_not_replayed_yet_then_what_needs_them_waits_and_holds():
     with held.wire() as wire:
         jobs = submit_many(wire, SLEEP, MANY)
         marked = submit_many(wire, SLEEP, 3, labels=["marked"])
+        waiting, = submit_many(wire, {"event": "go"}, 1)
     held.restart(0)
     with held.wire() as wire:
         cancel = wire.request("job.cancel", ids=[jobs[0], jobs[1]])
@@ -114,8 +115,9 @@ def given_jobs_that_are_not_replayed_yet_then_what_needs_them_waits_and_holds():
         put = wire.request("semaphore.put", name="db", permits=3)
         listed = wire.request("semaphore.list")
         resumed = wire.request("job.resume", id=jobs[-1], what="fail")
+        signal = wire.request("job.signal", id=waiting, event="go", value=7)
         pools = wire.request("pool.list")
-        expect_unanswered(wire, cancel, labelled, stack, gone, put, listed, resumed, pools)
+        expect_unanswered(wire, cancel, labelled, stack, gone, put, listed, resumed, pools, signal)
         equal(status(wire, jobs[0]), "running")
         held.go_on()
         equal(wire.reply(cancel)["result"]["jobs"],
@@ -128,6 +130,9 @@ def given_jobs_that_are_not_replayed_yet_then_what_needs_them_waits_and_holds():
         wire.reply(listed)
         equal(wire.reply(resumed)["error"]["data"], {"type": "Conflict", "why": "not held"})
         equal(wire.reply(pools)["result"]["pools"], [])
+        equal(wire.reply(signal)["result"], {"accepted": True, "already": False})
+        equal(wire.call("job.wait", ids=[waiting])["pending"], [])
+        equal(wire.call("job.get", id=waiting)["result"], 7)
         until(lambda: recovering(wire) == 0, "the recovery")
     held.daemon.kill()
     held.daemon.start()

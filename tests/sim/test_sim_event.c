@@ -220,6 +220,33 @@ static void given_a_task_that_is_cancelled_by_one_that_goes_on_before_it_then_th
 	sim_close(s);
 }
 
+/* A job that has spun and wants to know the time rests with tasks that are about to run. */
+static void given_a_task_that_was_cancelled_and_rests_when_a_signal_comes_then_it_runs_once(
+	void **state)
+{
+	char spec[300];
+
+	(void)state;
+	for (int rounds = 9990; rounds < 10010; rounds++) {
+		struct sim *s = sim_open();
+		uint64_t    job;
+
+		(void)snprintf(
+			spec, sizeof spec,
+			"[{\"create_task\": {\"event\": \"go\"}, \"as\": \"t\"}, {\"do\": {\"sleep\": 0}, "
+			"\"for\": \"n\", \"in\": \"${range(%d)}\"}, {\"cancel\": \"${t}\"}, {\"wait\": "
+			"[\"${t}\"]}, {\"sleep\": 1}, {\"return\": \"done\"}]",
+			rounds);
+		s->is_replaying = true; /* nobody answers */
+		job = sim_submit(s, spec);
+		(void)sim_signal(s, job, "go", "1", NULL);
+		s->is_replaying = false;
+		sim_run_until_idle(s);
+		sim_expect(s, "[  1000ms] job 1 job.completed \"done\"\n");
+		sim_close(s);
+	}
+}
+
 static void given_a_job_cancel_while_it_waits_then_the_job_is_cancelled(void **state)
 {
 	struct sim *s = sim_open();
@@ -413,6 +440,8 @@ int main(void)
 			given_a_cancel_while_it_waits_then_it_is_met_there_and_the_others_wait_on),
 		cmocka_unit_test(
 			given_a_task_that_is_cancelled_by_one_that_goes_on_before_it_then_the_cancel_is_met),
+		cmocka_unit_test(
+			given_a_task_that_was_cancelled_and_rests_when_a_signal_comes_then_it_runs_once),
 		cmocka_unit_test(given_a_job_cancel_while_it_waits_then_the_job_is_cancelled),
 		cmocka_unit_test(
 			given_many_that_wait_when_all_are_cancelled_in_reverse_then_it_takes_no_time),

@@ -20,6 +20,7 @@ struct run {
 	struct buf        *said;
 	gd_nsec            now;
 	bool               is_cancel_due;
+	bool               is_signal_due;
 	bool               has_ended;
 };
 
@@ -147,6 +148,28 @@ static enum gd_err cancel(struct run *r)
 	return rc;
 }
 
+/* Its event "go", under a key. */
+static enum gd_err send_signal(struct run *r)
+{
+	struct value_heap *h = engine_heap(r->engine);
+	struct engine_in   in = { .kind = ENGINE_SIGNAL, .time = r->now, .job = JOB };
+	enum gd_err        rc = GD_NOMEM;
+
+	r->is_signal_due = false;
+	in.message = value_dict_new(h, 3);
+	in.message = value_dict_put(h, in.message, value_text_new(h, "event", 5),
+	                            value_text_new(h, "go", 2));
+	in.message = value_dict_put(
+		h, in.message, value_text_new(h, "value", 5),
+		value_list_append(h, value_list_new(h, 1), value_text_new(h, "yes", 3)));
+	in.message = value_dict_put(h, in.message, value_text_new(h, "key", 3),
+	                            value_text_new(h, "k", 1));
+	if (!h->failed && engine_check_signal(r->engine, JOB, in.message, 1).code == GD_OK)
+		rc = feed(r, &in);
+	value_release(h, in.message);
+	return rc;
+}
+
 static enum gd_err run_to_end(struct run *r)
 {
 	enum gd_err rc = start(r);
@@ -158,6 +181,10 @@ static enum gd_err run_to_end(struct run *r)
 			continue;
 		}
 		if (!engine_is_behind(r->engine)) {
+			if (r->is_signal_due) {
+				rc = send_signal(r);
+				continue;
+			}
 			if (!engine_next_due(r->engine, &due) || due == GD_NSEC_NEVER)
 				break;
 			r->now = due > r->now ? due : r->now;
@@ -175,6 +202,7 @@ static enum gd_err run_program(struct program *p, const struct oom_scene *scene,
 	if (rc != GD_OK)
 		return rc;
 	r.is_cancel_due = scene->script != NULL && scene->script[0] == 'c';
+	r.is_signal_due = scene->script != NULL && scene->script[0] == 's';
 	rc = run_to_end(&r);
 	engine_outs_close(r.engine, &r.outs);
 	engine_close(r.engine);
@@ -336,6 +364,12 @@ const struct oom_scene oom_job_scenes[] = {
 	  .text = "{\"try\":{\"gather\":{\"a\":{\"sleep\":60},\"b\":{\"sleep\":70}}},\"finally\":"
 	          "[{\"sleep\":1},{\"yield\":\"cleanup\"}]}",
 	  .script = "c" },
+	{ .name = "event",
+	  .run = run_job,
+	  .text = "[{\"gather\":[{\"event\":\"go\"},{\"event\":\"${'g' + 'o'}\",\"timeout\":9},"
+	          "{\"event\":\"never\",\"timeout\":1}],\"return_exceptions\":true},"
+	          "{\"event\":\"go\"}]",
+	  .script = "s" },
 	JOB_SCENE(
 		"exec",
 		"[{\"set\":{\"x\":\"b\"}},{\"try\":{\"exec\":[\"a\",\"${x}\"],\"env\":{\"V\":\"${x}\"},"

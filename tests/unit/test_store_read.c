@@ -382,6 +382,92 @@ static void given_filters_when_listed_then_only_matching_jobs_come(void **state)
 	assert_page(f, r, "9 10 /0");
 }
 
+/* --- signals --- */
+
+#define SIGNAL_HEAD "\1\10........" /* its time, which is read from the row */
+
+static struct record *add_input_bytes(struct store_group *g, uint64_t job, uint32_t number,
+                                      const char *at, size_t bytes)
+{
+	struct record *r = fixture_add_input(g, job, number, "");
+
+	r->u.input.bytes = (struct text){ arena_copy(&g->arena, at, bytes), bytes };
+	return r;
+}
+
+static void expect_signal(struct fixture *f, const char *key, uint32_t number)
+{
+	struct store_read *r = fixture_new_read(READ_SIGNAL);
+
+	r->job = 1;
+	r->signal_key = fixture_text(key);
+	fixture_read(f, r);
+	assert_int_equal(r->outcome, GD_OK);
+	assert_int_equal(r->jobs[0].status, JOB_COMPLETED);
+	assert_int_equal(r->signal.number, number);
+	if (number == 0)
+		assert_null(r->signal.bytes.at);
+	else
+		assert_true(r->signal.time == FIXTURE_T0 + number);
+	store_read_free(r);
+}
+
+static void given_an_ended_job_then_the_signal_under_a_key_is_found_among_its_inputs(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	const char          with_key[] = SIGNAL_HEAD "\1\2\0\0\0k1\1\2\0\0\0go\0";
+	const char          without[] = SIGNAL_HEAD "\0\1\2\0\0\0k1\0";
+	const char          cancel[] = "\1\1........\1\2\0\0\0k1";
+
+	fixture_open(f);
+	(void)fixture_add_whole_job(g, 1, JOB_COMPLETED);
+	(void)add_input_bytes(g, 1, 1, without, sizeof without - 1);
+	(void)add_input_bytes(g, 1, 2, with_key, sizeof with_key - 1);
+	(void)add_input_bytes(g, 1, 3, cancel, sizeof cancel - 1);
+	(void)fixture_add_whole_job(g, 2, JOB_COMPLETED);
+	(void)fixture_commit(f, g);
+
+	expect_signal(f, "k1", 2);
+	expect_signal(f, "k", 0);
+	expect_signal(f, "go", 0);
+}
+
+static void given_very_many_later_inputs_then_a_signal_is_forgotten_instead_of_searched_for(
+	void **state)
+{
+	struct fixture     *f = *state;
+	struct store_group *g = store_group_new(0);
+	const char          with_key[] = SIGNAL_HEAD "\1\2\0\0\0k1\1\2\0\0\0go\0";
+
+	fixture_open(f);
+	(void)fixture_add_whole_job(g, 1, JOB_COMPLETED);
+	(void)add_input_bytes(g, 1, 1, with_key, sizeof with_key - 1);
+	(void)add_input_bytes(g, 1, 2, with_key, sizeof with_key - 1);
+	for (uint32_t number = 3; number <= 1001; number++)
+		(void)fixture_add_input(g, 1, number, "later");
+	(void)fixture_commit(f, g);
+	expect_signal(f, "k1", 2);
+
+	g = store_group_new(0);
+	(void)fixture_add_input(g, 1, 1002, "later");
+	(void)fixture_commit(f, g);
+	expect_signal(f, "k1", 0);
+}
+
+static void given_no_job_then_it_has_no_signal(void **state)
+{
+	struct fixture    *f = *state;
+	struct store_read *r = fixture_new_read(READ_SIGNAL);
+
+	fixture_open(f);
+	r->job = 5;
+	r->signal_key = fixture_text("k");
+	fixture_read(f, r);
+	assert_int_equal(r->outcome, GD_NOT_FOUND);
+	store_read_free(r);
+}
+
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -400,6 +486,11 @@ int main(void)
 		STORE_TEST(given_jobs_when_listed_then_pages_follow_each_other),
 		STORE_TEST(given_newest_first_when_listed_then_pages_go_down),
 		STORE_TEST(given_filters_when_listed_then_only_matching_jobs_come),
+		STORE_TEST(
+			given_an_ended_job_then_the_signal_under_a_key_is_found_among_its_inputs),
+		STORE_TEST(
+			given_very_many_later_inputs_then_a_signal_is_forgotten_instead_of_searched_for),
+		STORE_TEST(given_no_job_then_it_has_no_signal),
 	};
 
 	return cmocka_run_group_tests_name("store_read", tests, NULL, NULL);
