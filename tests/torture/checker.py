@@ -9,7 +9,8 @@ final state for a job, never changed, and the same for everybody who is told; I3
 durable, numbered without a gap; I5 nothing new begins after an accepted cancel; I6 no sleep ends
 early; I8 a replay takes the same way (the yields and the result are those that the job must give,
 each once and in order); I11 an answer that says "unknown" counts as neither yes nor no. Beside them:
-S, no semaphore is held more often than it has permits; R, nothing expires that may not.
+S, no semaphore is held more often than it has permits; R, nothing expires that may not; E, a signal
+that was acknowledged is not forgotten.
 """
 
 import collections
@@ -59,7 +60,7 @@ class Job:
     """One job as it was seen."""
     __slots__ = ("n", "kind", "has_key", "is_guests", "id", "seq", "yields", "started", "status",
                  "ended", "end_number", "ran", "told", "is_cancel_asked", "is_cancel_accepted",
-                 "deleting")
+                 "is_signal_accepted", "deleting")
 
     def __init__(self, n):
         self.n = n
@@ -77,6 +78,7 @@ class Job:
         self.told = None     # final status that a reply said
         self.is_cancel_asked = False
         self.is_cancel_accepted = None  # None: no answer yet
+        self.is_signal_accepted = False
         self.deleting = None  # "asked", "done"
 
 
@@ -194,6 +196,10 @@ class Model:
         expect(job.is_cancel_asked and fact["status"] in self.ends_of(job),
                "I5: neither cancelled nor asked to be:", fact)
         self.note_told(job, fact["status"])
+
+    def note_signalled(self, fact):
+        self.acknowledged += 1
+        self.by_id[fact["id"]].is_signal_accepted = True
 
     def note_putting(self, fact):
         self.permits.setdefault(fact["name"], {1}).add(fact["permits"])

@@ -19,6 +19,7 @@ class Kind:
     takes: float = None         # seconds, exactly, on the job's own clock
     is_cancelled: bool = False  # by the rig, as soon as it was accepted
     is_raced: bool = False      # the cancel may come too late; then it is completed
+    is_signalled: bool = False  # by the rig, as soon as it was accepted: see signal_params()
     is_bulky: bool = False
     retain: float = None        # seconds that it stays after its end; such a job has no key
 
@@ -104,6 +105,12 @@ def large(n):
     return Kind({"value": [n, "large " * 600]}, result=[n, "large " * 600])
 
 
+def signalled(n):
+    """It waits for what the rig tells it, or finds it there already."""
+    return Kind([{"sleep": n % 3 / 1000}, {"event": "go", "as": "told"}, {"yield": "${told}"},
+                 {"sleep": 0.001}, {"event": "go"}], result=n, yields=(n,), is_signalled=True)
+
+
 def fleeting(n):
     return Kind({"value": {"fleeting": n}}, result={"fleeting": n}, retain=0.1)
 
@@ -139,7 +146,7 @@ def bulky(n):
 
 
 USUAL = (value, sleep, steps, gather, as_completed, task_group, timeout, retry, undo, permit,
-         cancelled, failed, race, generator, raced, large)
+         cancelled, failed, race, generator, raced, large, signalled)
 BATCHED = 10**9  # numbers from here on go out many in one request, without keys
 
 
@@ -175,6 +182,11 @@ def submit_params(n, kind):
     if kind.retain is not None:
         params["retain"] = kind.retain
     return params
+
+
+def signal_params(job):
+    """The same job, the same request."""
+    return {"id": job.id, "event": "go", "value": job.n, "key": f"go {job.n}"}
 
 
 def titled_spec(n, kind):

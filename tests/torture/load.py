@@ -12,7 +12,7 @@ import struct
 import time
 
 from checker import expect
-from kinds import BATCHED, is_guests, kind_of, submit_params, titled_spec
+from kinds import BATCHED, is_guests, kind_of, signal_params, submit_params, titled_spec
 
 DEPTH = 12         # requests in flight on each submitting connection
 SUBMITTERS = 3
@@ -84,6 +84,7 @@ class Load:
         self.is_bulky = False
         self.is_open = False
         self.to_cancel = []
+        self.to_signal = []
         try:
             self.open_all(server)
         except OSError:
@@ -137,6 +138,8 @@ class Load:
         job = self.model.jobs[n]
         if job.kind.is_cancelled:
             self.to_cancel.append(job)
+        if job.kind.is_signalled:
+            self.to_signal.append(job)
 
     def take_submit(self, n, reply):
         if n == "hello":
@@ -176,6 +179,8 @@ class Load:
             return
         if about[0] == "put":
             self.model.note({"fact": "put", "name": about[1], "permits": about[2]})
+        elif about[0] == "signal":
+            self.model.note({"fact": "signalled", "id": about[1].id})
         else:
             self.model.note({"fact": "cancelled", "id": about[1].id,
                              "accepted": reply["result"]["accepted"],
@@ -214,7 +219,8 @@ class Load:
     def submit(self, pipe, n):
         kind = kind_of(n)
         params = submit_params(n, kind)
-        is_run = n % RUN_EVERY == 0 and "key" in params and not kind.is_cancelled
+        is_run = n % RUN_EVERY == 0 and "key" in params and not (
+            kind.is_cancelled or kind.is_signalled)
         self.left -= 1
         self.model.note({"fact": "sent", "n": n})
         pipe.send("job.run" if is_run else "job.submit", params, n)
@@ -241,6 +247,9 @@ class Load:
             self.model.note({"fact": "cancelling", "id": job.id})
             self.control.send("job.cancel", {"id": job.id}, ("cancel", job))
         self.to_cancel = []
+        for job in self.to_signal:
+            self.control.send("job.signal", signal_params(job), ("signal", job))
+        self.to_signal = []
         if self.rng.random() < PUT_CHANCE:
             self.put()
         if self.left <= 0:

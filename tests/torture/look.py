@@ -9,7 +9,7 @@ import re
 
 from checker import ENDS_SLACK, OVERLAP, expect
 from harness import Refused
-from kinds import submit_params
+from kinds import signal_params, submit_params
 from load import UNKNOWN
 
 SAMPLE = 12       # of what is known to be over, looked at again after each start
@@ -38,6 +38,7 @@ class Look:
         self.look_as_guest(guest)
         self.count(wire)
         self.delete_some(wire)
+        self.resolve_signals(wire)
         self.model.note({"fact": "quiet"})
         self.log.sync()
 
@@ -145,6 +146,22 @@ class Look:
             self.model.note({"fact": "cancelled", "id": job.id,
                              "accepted": reply["result"]["accepted"],
                              "status": reply["result"]["status"]})
+
+    def resolve_signals(self, wire):
+        """What was acknowledged is known, whether its job goes on or has ended; the rest is sent
+        again."""
+        waiting = [(job, wire.request("job.signal", signal_params(job)))
+                   for job in self.model.by_id.values() if job.kind.is_signalled and
+                   not job.deleting and (job.status is None or not job.is_signal_accepted)]
+        for job, id_ in waiting:
+            reply = self.reply(wire, id_)
+            if "error" in reply:
+                expect(self.model.may_be_gone(job), "E:" if job.status else "I1:",
+                       f"job {job.id} is not there to be signalled:", reply)
+                continue
+            expect(reply["result"]["already"] or not job.is_signal_accepted,
+                   f"E: job {job.id} has forgotten its signal:", reply)
+            self.model.note({"fact": "signalled", "id": job.id})
 
     def look_at_permits(self, wire):
         found = {s["name"]: s["permits"] for s in wire.call("semaphore.list")["semaphores"]}

@@ -171,6 +171,20 @@ bool __wrap_inputs_cancel(struct loop *l, uint64_t job, const char *reason, bool
 	return true;
 }
 
+struct engine_signal_check __real_inputs_signal(struct loop *l, uint64_t job,
+                                                const struct signal *s);
+struct engine_signal_check __wrap_inputs_signal(struct loop *l, uint64_t job,
+                                                const struct signal *s);
+
+/* forgets-signal: the same. */
+struct engine_signal_check __wrap_inputs_signal(struct loop *l, uint64_t job,
+                                                const struct signal *s)
+{
+	if (does("forgets-signal"))
+		return (struct engine_signal_check){ .code = GD_OK };
+	return __real_inputs_signal(l, job, s);
+}
+
 enum gd_err __real_semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,
                                       struct text name, int priority, gd_nsec time);
 enum gd_err __wrap_semaphores_acquire(struct semaphores *t, uint64_t job, uint32_t ticket,

@@ -26,6 +26,7 @@ CRASH = {
     "ends-twice": ("I2",),
     "drops-event": ("I3",),
     "forgets-cancel": ("I5", "I2"),
+    "forgets-signal": ("E:", "I1"),
     "wakes-early": ("I6",),
     "lets-all-in": ("S:",),
     "expires-early": ("R:", "I1"),  # or its key, which is free too soon
