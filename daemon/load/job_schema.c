@@ -153,55 +153,6 @@ void schema_add(struct buf *b, const char *text)
 	}
 }
 
-/* --- what nothing refers to --- */
-
-/* Adds to `used` the names of the parts that `json` needs, and of those that they need. */
-static bool find_used(const json_t *defs, const json_t *json, json_t *used)
-{
-	const char *key;
-	json_t     *item;
-	size_t      i;
-
-	json_array_foreach (json, i, item) {
-		if (!find_used(defs, item, used))
-			return false;
-	}
-	json_object_foreach ((json_t *)(uintptr_t)json, key, item) {
-		if (strcmp(key, "$ref") == 0) {
-			const char *name = json_string_value(item) + strlen("#/$defs/");
-			size_t      bytes = strcspn(name, "/");
-			json_t     *def = json_object_getn(defs, name, bytes);
-
-			CHECK(def != NULL);
-			if (json_object_getn(used, name, bytes) == NULL &&
-			    (json_object_setn_new(used, name, bytes, json_true()) != 0 ||
-			     !find_used(defs, def, used)))
-				return false;
-		} else if (item != defs && !find_used(defs, item, used)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Slots that only operations of later versions have. */
-static bool remove_unused(json_t *schema)
-{
-	json_t     *defs = json_object_get(schema, "$defs"), *item;
-	json_t     *used = json_object();
-	const char *name;
-	void       *after;
-	bool        is_ok = used != NULL && find_used(defs, schema, used);
-
-	json_object_foreach_safe(defs, after, name, item)
-	{
-		if (is_ok && json_object_get(used, name) == NULL)
-			(void)json_object_del(defs, name);
-	}
-	json_decref(used);
-	return is_ok;
-}
-
 enum gd_err job_schema_write(struct buf *out, struct gd_error *why)
 {
 	struct buf text = { 0 };
@@ -213,7 +164,7 @@ enum gd_err job_schema_write(struct buf *out, struct gd_error *why)
 	if (text.failed == GD_OK)
 		schema = json_loadb(text.at, text.bytes, JSON_REJECT_DUPLICATES, NULL);
 	buf_close(&text);
-	if (schema != NULL && remove_unused(schema)) {
+	if (schema != NULL) {
 		json_layout(out, schema);
 		is_ok = out->failed == GD_OK;
 	}

@@ -59,8 +59,6 @@ static void add_function(struct buf *b, const struct function_info *f)
 
 void schema_add_functions(struct buf *b)
 {
-	if (op_find("to_thread")->is_later)
-		return;
 	schema_add(b, "'to_thread': {'allOf': [");
 	for (uint32_t i = 0; FUNCTION_NAMES[i] != NULL; i++) {
 		next(b, i);

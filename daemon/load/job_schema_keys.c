@@ -47,7 +47,7 @@ static bool takes(const struct op_info *op, uint32_t key)
 	return op_has_option(op, key);
 }
 
-/* How many operations of this version take a key as an option; `*last` is one of them. */
+/* How many operations take a key as an option; `*last` is one of them. */
 static uint32_t count_takers(uint32_t key, const struct op_info **last)
 {
 	uint32_t count = 0;
@@ -55,7 +55,7 @@ static uint32_t count_takers(uint32_t key, const struct op_info **last)
 	for (uint32_t id = 0; id < ID_COUNT; id++) {
 		const struct op_info *op = op_at(id);
 
-		if (!op->is_later && takes(op, key)) {
+		if (takes(op, key)) {
 			*last = op;
 			count++;
 		}
@@ -63,16 +63,16 @@ static uint32_t count_takers(uint32_t key, const struct op_info **last)
 	return count;
 }
 
-/* Whether it is a key of this version. One that has the name of an operation, like "do", counts as
+/* Whether it is a key, and no more. One that has the name of an operation, like "do", counts as
  * the operation. */
 static bool is_key(uint32_t key)
 {
 	const struct key_info *info = key_info_of(key);
-	const struct op_info  *op = op_find(info->name);
+	const struct op_info  *taker;
 
-	if (op != NULL && !op->is_later)
+	if (op_find(info->name) != NULL)
 		return false;
-	return info->is_modifier || count_takers(key, &op) > 0;
+	return info->is_modifier || count_takers(key, &taker) > 0;
 }
 
 /* "This operation": its key is there, and is not an option of another one. */
@@ -88,7 +88,7 @@ static void add_is_op(struct buf *b, const struct op_info *op)
 		return;
 	schema_add(b, ", 'not': {'anyOf': [");
 	for (uint32_t id = 0; id < ID_COUNT; id++) {
-		if (op_at(id)->is_later || !takes(op_at(id), key->id))
+		if (!takes(op_at(id), key->id))
 			continue;
 		next(b, &is_first);
 		schema_add(b, "{'required': [");
@@ -108,7 +108,7 @@ static void add_takers(struct buf *b, uint32_t key)
 	}
 	schema_add(b, "'anyOf': [");
 	for (uint32_t id = 0; id < ID_COUNT; id++) {
-		if (op_at(id)->is_later || !takes(op_at(id), key))
+		if (!takes(op_at(id), key))
 			continue;
 		next(b, &is_first);
 		schema_add(b, "{");
@@ -123,8 +123,6 @@ void schema_add_one_op(struct buf *b)
 	bool is_first = true;
 
 	for (uint32_t id = 0; id < ID_COUNT; id++) {
-		if (op_at(id)->is_later)
-			continue;
 		next(b, &is_first);
 		schema_add(b, "{");
 		add_is_op(b, op_at(id));
@@ -223,8 +221,6 @@ void schema_add_properties(struct buf *b)
 	bool is_first = true;
 
 	for (uint32_t id = 0; id < ID_COUNT; id++) {
-		if (op_at(id)->is_later)
-			continue;
 		schema_add_key(b, op_at(id)->name, &is_first);
 		add_op(b, op_at(id));
 	}
@@ -253,8 +249,7 @@ void schema_add_root_properties(struct buf *b)
 	bool is_first = true;
 
 	for (uint32_t id = 0; id < ID_COUNT; id++)
-		if (!op_at(id)->is_later)
-			add_property_ref(b, op_at(id)->name, &is_first);
+		add_property_ref(b, op_at(id)->name, &is_first);
 	for (uint32_t key = 0; key < KEY_COUNT; key++) {
 		const char *name = key_info_of(key)->name;
 

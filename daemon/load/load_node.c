@@ -53,11 +53,6 @@ void load_op(struct loader *l, const struct place *at, const struct parts *p, st
 
 	CHECK(LOADERS[p->op->id] != NULL);
 	LOADERS[p->op->id](l, at, p, to);
-	if (p->op->is_later) {
-		struct place place = place_operand(at, p);
-
-		loader_problem(l, &place, "", "\"%s\" is not in this version", p->op->name);
-	}
 }
 
 void load_scoped_node(struct loader *l, struct place *at, const json_t *json, struct target to)

@@ -1,7 +1,7 @@
 /*
  * op_table.h - every operation and key of the job language, as data.
  *
- * The one table that checking, hints and the refusal of what comes later are driven by. It says
+ * The one table that checking, hints and the schema are driven by. It says
  * enough of every slot to write a JSON Schema from it: what kind of thing stands there, which words
  * may, and which members where it is an object of options.
  *
@@ -140,7 +140,6 @@ struct op_info {
 	enum slot_kind     operand;
 	uint64_t           keys; /* KEY_BIT()s of its options; modifiers go with every operation */
 	bool               is_simple; /* its op writes the result last, after all that it reads */
-	bool               is_later;  /* checked, and refused: not in this version */
 	const char *const *choices;   /* of a SLOT_CHOICE, NULL behind the last */
 };
 

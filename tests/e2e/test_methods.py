@@ -70,16 +70,6 @@ def given_job_validate_then_problems_come_in_document_order_and_are_no_error():
 
 
 @test
-def given_an_operation_of_a_later_version_then_it_is_refused_with_its_name():
-    _, wires = both()
-    for wire in wires:
-        error = refused("InvalidSpec", wire.call, "job.submit", spec={"do": [{"http": "http://a/"}]})
-        equal(error.code, -32004)
-        equal((error.data["errors"][0]["pointer"], error.data["errors"][0]["message"]),
-              ("/do/0/http", '"http" is not in this version'))
-
-
-@test
 def given_job_submit_with_arguments_and_names_then_job_get_shows_them():
     _, wires = both()
     for wire in wires:
