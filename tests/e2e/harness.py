@@ -24,6 +24,7 @@ PATIENCE = float(os.environ.get("E2E_PATIENCE", "30"))
 SOURCE = pathlib.Path(os.environ.get("srcdir") or pathlib.Path(__file__).resolve().parents[2])
 GATHERD = os.path.abspath(os.environ.get("GATHERD", "./gatherd"))
 GATHERCTL = os.path.abspath(os.environ.get("GATHERCTL", "./gatherctl"))
+RACE = "WARNING: ThreadSanitizer"  # how a report begins
 
 _tests = []
 _at_end = []
@@ -224,10 +225,12 @@ class Daemon:
             until(lambda: self.runner() is None, "the end of the runner")
 
     def _forget(self):
-        """Every test ends with an orderly stop, so that a leak or a hang shows in all of them."""
+        """Every test ends with an orderly stop, so that a leak or a hang shows in all of them. What
+        a sanitizer found in a daemon that was killed later stands in the log only."""
         try:
             if self.process is not None and self.process.poll() is None:
                 equal(self.stop(), 0, f"exit code at the end; log: {self.log()}")
+            true(RACE not in self.log(), f"a data race; log: {self.log()}")
         except subprocess.TimeoutExpired as error:
             self.kill()
             raise AssertionError(f"SIGTERM did not end it; log: {self.log()}") from error
@@ -411,6 +414,11 @@ def is_sanitized(program):
     """Whether it was built with a sanitizer: then it is slow, and its memory says nothing."""
     content = pathlib.Path(program).read_bytes()
     return b"__asan_init" in content or b"__tsan_init" in content
+
+
+def has_shadows(program):
+    """Whether it was built with ThreadSanitizer, whose memory grows with what is touched."""
+    return b"__tsan_init" in pathlib.Path(program).read_bytes()
 
 
 def fences(path, *kinds):
