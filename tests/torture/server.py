@@ -10,7 +10,7 @@ import sys
 import time
 
 from checker import Violation, expect
-from harness import PATIENCE, Wire, ctl, free_port, is_sanitized, sanitizer_env, until
+from harness import PATIENCE, RACE, Wire, ctl, free_port, is_sanitized, sanitizer_env, until
 
 DAEMON = os.path.abspath(os.environ.get(
     "TORTURE_DAEMON", os.path.join(os.environ.get("builddir", "."),
@@ -112,7 +112,9 @@ class Server:
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-        return self.process.wait()
+        code = self.process.wait()
+        self.expect_no_race()
+        return code
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -121,6 +123,12 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise Violation("SIGTERM does not end it") from None
+
+    def expect_no_race(self):
+        """What ThreadSanitizer says, where it is built in: one that was killed says it here only."""
+        path = self.home / "log"
+        log = path.read_text(errors="replace") if path.exists() else ""
+        expect(RACE not in log, "a data race:", log[log.find(RACE):])
 
     # --- what it has open (I9) ---
 

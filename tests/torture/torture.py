@@ -21,6 +21,7 @@ RIGS = {
     "crash": [sys.executable, HERE / "crash.py", "--jobs", str(os.cpu_count() or 1)],
     "power": [BUILT / "power"],
     "oom": [BUILT / "oom"],
+    "mixed": [sys.executable, HERE / "mixed.py"],
     "faults": [sys.executable, HERE / "faults.py"],
 }
 
