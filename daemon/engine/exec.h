@@ -95,7 +95,7 @@ struct value        exec_outcome_status(struct engine *e, struct value outcome);
 const struct vtext *exec_program(const struct exec_run *x);
 
 void         exec_add_program(struct buf *b, const struct exec_run *x); /* clipped */
-/* Raises what `b` says, and closes it. `data` is taken. False. */
+/* Raises what `b` says, and closes it. `data` is taken; VALUE_NONE: none. False. */
 bool         exec_raise(struct running *r, const char *type, struct buf *b, struct value data);
 /* A member; null where there is none, or no dict. Borrowed. */
 struct value exec_member(struct value dict, const char *name);

@@ -90,7 +90,8 @@ bool exec_raise(struct running *r, const char *type, struct buf *b, struct value
 {
 	struct value exc = exception_new(r->e, r->j, r->t, type, b->at, b->bytes);
 
-	exc = member_put(r->e, exc, MEMBER_DATA, data);
+	if (!value_is_none(data))
+		exc = member_put(r->e, exc, MEMBER_DATA, data);
 	if (b->failed != GD_OK)
 		r->e->heap.failed = true;
 	buf_close(b);

@@ -133,14 +133,14 @@ struct value outcall_result(const struct exec_run *x)
 	return exec_member(x->outcome, "result");
 }
 
-static bool raise_error(struct running *r, const struct exec_run *x, struct value error)
+static bool raise_error(struct running *r, struct value error)
 {
 	struct value type = exec_member(error, "type"), data = exec_member(error, "data");
 	struct buf   b = { 0 };
 
 	value_write_text(&b, exec_member(error, "message"));
 	return exec_raise(r, value_is_type(type, VALUE_T_TEXT) ? value_text(type)->at : "OSError",
-	                  &b, value_is_null(data) ? value_retain(x->request) : value_retain(data));
+	                  &b, value_is_null(data) ? VALUE_NONE : value_retain(data));
 }
 
 static bool raise_status(struct running *r, const struct exec_run *x)
@@ -159,7 +159,7 @@ bool outcall_check(struct running *r, const struct exec_run *x)
 	struct value status = exec_member(outcall_result(x), "status");
 
 	if (!value_is_null(error))
-		return raise_error(r, x, error);
+		return raise_error(r, error);
 	if (!x->checks || value_type(status) != VALUE_T_INT ||
 	    (value_as_int(status) >= STATUS_GOOD_MIN && value_as_int(status) <= STATUS_GOOD_MAX))
 		return true;

@@ -20,6 +20,7 @@ import os
 import sys
 import warnings
 
+from calls import run_function, run_request
 from commands import Lines, run_command
 from errors import described, raised
 from groups import GROUPS
@@ -48,7 +49,8 @@ class Run:
              "raised": raised, "described": described, "sleep": asyncio.sleep,
              "shield": asyncio.shield, "create_task": asyncio.create_task,
              "CancelledError": asyncio.CancelledError, "partial": functools.partial,
-             "with_undos_first": with_undos_first, "run_command": run_command, "Lines": Lines,
+             "with_undos_first": with_undos_first, "run_command": run_command,
+             "run_function": run_function, "run_request": run_request, "Lines": Lines,
              "JOB": {"id": 1, "title": None, "attempt": 1}}
 
     def __init__(self, loop):

@@ -14,7 +14,7 @@ from expressions import condition_to_python, value_to_python
 HEADER = {"gatherd", "title", "args", "def", "loop", "events"}
 OPERATIONS = {"sleep", "value", "set", "do", "gather", "as_completed", "task_group", "race",
               "create_task", "await", "cancel", "wait", "shield", "call", "async_for", "yield",
-              "return", "try", "raise", "match", "exec", "event"}
+              "return", "try", "raise", "match", "exec", "event", "http", "to_thread"}
 
 
 # In the order in which they are evaluated.
@@ -295,6 +295,16 @@ class Program:
 
     def op_exec(self, body, node, to):
         self.give(body, to, "await run_command(%s)" % self.command(body, node))
+
+    def op_http(self, body, node, to):
+        options = "".join(", %s=%s" % (k, body.value(node[k])) for k in ("check", "on_interrupt")
+                          if k in node)
+        self.give(body, to, "await run_request(%s%s)" % (body.value(node["http"]), options))
+
+    def op_to_thread(self, body, node, to):
+        then = node.get("on_interrupt", "fail" if node["to_thread"] == "write_file" else "retry")
+        self.give(body, to, "await run_function(%r, %s, %r)" % (
+            node["to_thread"], body.value(node["args"][0]), then))
 
     def command(self, body, node):
         argv = "[%s]" % ", ".join(body.value(a) for a in node["exec"])
