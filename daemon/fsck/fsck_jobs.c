@@ -3,9 +3,11 @@
 #include "daemon/load/cache.h"
 #include "daemon/load/load.h"
 #include "daemon/store/journal.h"
+#include "daemon/store/journal_value.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What recovery does with each job that is not over, up to the first step of its engine. */
 struct walk {
@@ -112,6 +114,34 @@ static enum gd_err look_at_inputs(struct walk *w, int64_t job, struct gd_error *
 	return rc;
 }
 
+/* The body that a child runs. */
+static void look_at_body(struct walk *w, int64_t job, const struct program *p, struct text pointer,
+                         struct text captures)
+{
+	struct journal_cursor c = { .at = (const unsigned char *)captures.at,
+		                    .left = captures.bytes };
+	const struct code    *body = NULL;
+	struct buf            b = { 0 };
+	struct value          v;
+
+	for (uint32_t i = 0; i < p->child_count && body == NULL; i++) {
+		buf_clear(&b);
+		program_write_pointer(&b, p, p->codes[p->children[i].code].node);
+		if (b.bytes == pointer.bytes && memcmp(b.at, pointer.at, b.bytes) == 0)
+			body = &p->codes[p->children[i].code];
+	}
+	buf_close(&b);
+	if (body == NULL) {
+		fsck_problem(w->fsck, "job %" PRId64 ": its parent's spec has no such body", job);
+		return;
+	}
+	v = journal_get_value(&w->heap, &c);
+	if (c.is_bad || !value_is_type(v, VALUE_T_LIST) ||
+	    value_list(v)->count != body->capture_count)
+		fsck_problem(w->fsck, "job %" PRId64 ": what it sees does not decode", job);
+	value_release(&w->heap, v);
+}
+
 static enum gd_err look_at_job(struct walk *w, sqlite3_stmt *ask, struct gd_error *why)
 {
 	int64_t         job = sqlite3_column_int64(ask, 0);
@@ -119,19 +149,27 @@ static enum gd_err look_at_job(struct walk *w, sqlite3_stmt *ask, struct gd_erro
 	enum gd_err     rc = program_of(w, job, fsck_text(ask, 1), &program, why);
 
 	w->jobs++;
-	if (rc == GD_OK && program != NULL)
+	if (rc == GD_OK && program != NULL && sqlite3_column_type(ask, 3) != SQLITE_NULL)
+		look_at_body(w, job, program, fsck_text(ask, 3), fsck_text(ask, 4));
+	else if (rc == GD_OK && program != NULL)
 		rc = look_at_args(w, job, program, fsck_text(ask, 2), why);
 	program_release(program);
 	return rc == GD_OK ? look_at_inputs(w, job, why) : rc;
 }
+
+/* The spec of a child is that of its root. */
+#define LIVE                                                                                    \
+	"SELECT id, iif(c.job IS NULL, spec, (SELECT r.spec FROM jobs r WHERE r.id = c.root))," \
+	" args, code, captures FROM jobs LEFT JOIN children c ON c.job = jobs.id"               \
+	" WHERE status < 2 ORDER BY id"
+#define LIVE_OLD "SELECT id, spec, args, NULL, NULL FROM jobs WHERE status < 2 ORDER BY id"
 
 static enum gd_err walk_jobs(struct walk *w, struct gd_error *why)
 {
 	sqlite3_stmt *ask;
 	enum gd_err   rc = GD_OK;
 
-	if (!fsck_ask(w->fsck, "SELECT id, spec, args FROM jobs WHERE status < 2 ORDER BY id",
-	              &ask))
+	if (!fsck_ask(w->fsck, fsck_has_table(w->fsck, "children") ? LIVE : LIVE_OLD, &ask))
 		return GD_OK;
 	while (rc == GD_OK && fsck_row(w->fsck, ask))
 		rc = look_at_job(w, ask, why);

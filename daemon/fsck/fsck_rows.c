@@ -54,6 +54,30 @@ static void look_for(struct fsck *f, const char *sql, const char *words)
 	fsck_end(f);
 }
 
+static void look_for_families(struct fsck *f)
+{
+	look_for(f,
+	         "SELECT job FROM children c WHERE NOT EXISTS"
+	         " (SELECT 1 FROM jobs WHERE id = c.job)",
+	         "it is a child, but is not there");
+	look_for(f,
+	         "SELECT job FROM children c WHERE NOT EXISTS"
+	         " (SELECT 1 FROM jobs WHERE id = c.parent)",
+	         "it is a child, and its parent is not there");
+	look_for(f,
+	         "SELECT job FROM children c WHERE root IS NOT coalesce((SELECT root FROM children"
+	         " WHERE job = c.parent), c.parent)",
+	         "it has another root than its parent");
+	look_for(f, "SELECT job FROM children WHERE ticket NOT BETWEEN 1 AND 4294967295",
+	         "no job can have asked for it under that ticket");
+	look_for(f, "SELECT id FROM jobs WHERE spec = '' AND id NOT IN (SELECT job FROM children)",
+	         "it has no spec, and is no child");
+	look_for(f,
+	         "SELECT j.id FROM children c JOIN jobs j ON j.id = c.job JOIN jobs p"
+	         " ON p.id = c.parent WHERE j.status < 2 AND p.status IN (2, 4)",
+	         "it goes on, and its parent is over");
+}
+
 void fsck_rows(struct fsck *f)
 {
 	count_jobs(f);
@@ -74,6 +98,8 @@ void fsck_rows(struct fsck *f)
 	         "SELECT DISTINCT job FROM inputs i WHERE NOT EXISTS"
 	         " (SELECT 1 FROM jobs WHERE id = i.job)",
 	         "it has journaled inputs, but is not there");
+	if (fsck_has_table(f, "children"))
+		look_for_families(f);
 	if (fsck_has_table(f, "commands"))
 		look_for(f,
 		         "SELECT DISTINCT job FROM commands c WHERE NOT EXISTS"

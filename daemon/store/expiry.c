@@ -63,6 +63,8 @@ enum gd_err expiry_add(struct store *s, uint64_t job, gd_nsec ended, gd_nsec ret
 	gd_nsec            now = store_now(s);
 	enum gd_err        rc = GD_OK;
 
+	if (retain == STORE_RETAIN_WITH_PARENT)
+		return GD_OK;
 	if (l->count == EXPIRY_LIST_MAX || l->retain != retain || now < l->began ||
 	    now - l->began > LIST_SPAN)
 		rc = expiry_flush(s, why);
@@ -140,16 +142,17 @@ static enum gd_err read_first(struct store *s, int64_t *id, struct gd_error *why
 }
 
 /* *rest: the ids that stay in the list. *is_done false: the first of them has more rows than one
- * slice takes. */
+ * slice takes, or they have taken many others with them. */
 static enum gd_err drop_listed(struct store *s, bool is_whole, const char **rest, bool *is_done,
                                struct gd_error *why)
 {
-	const char *at = s->tx.leaving.at;
-	char       *end;
-	enum gd_err rc = GD_OK;
+	const char    *at = s->tx.leaving.at;
+	const uint64_t before = count_ended(s);
+	char          *end;
+	enum gd_err    rc = GD_OK;
 
 	*is_done = true;
-	while (is_whole || s->retention.is_too_large || are_too_many(s)) {
+	while (*is_done && (is_whole || s->retention.is_too_large || are_too_many(s))) {
 		uint64_t job = strtoull(at, &end, 10);
 
 		if (end == at) {
@@ -162,6 +165,7 @@ static enum gd_err drop_listed(struct store *s, bool is_whole, const char **rest
 		if (rc != GD_OK || !*is_done)
 			break;
 		at = end;
+		*is_done = before - count_ended(s) < 2 * EXPIRY_LIST_MAX; /* with their children */
 	}
 	*rest = at + strspn(at, " ");
 	return rc;

@@ -220,6 +220,22 @@ GD_NODISCARD enum gd_err store_output_open(struct store *s, struct gd_error *why
 GD_NODISCARD enum gd_err semaphore_rows_put(struct store *s, struct record *r,
                                             struct gd_error *why);
 
+/* loop_rows.c */
+GD_NODISCARD enum gd_err loop_rows_put(struct store *s, const struct record *r,
+                                       struct gd_error *why);
+
+/* child_rows.c: what makes a job a child of another one */
+GD_NODISCARD enum gd_err child_rows_put(struct store *s, const struct store_job *j,
+                                        struct gd_error *why);
+/* A job below `job` that has no children: `job` itself when it has none. */
+GD_NODISCARD enum gd_err child_rows_leaf(struct store *s, uint64_t job, uint64_t *leaf,
+                                         struct gd_error *why);
+/* Whether `job` or one below it has not ended. Cost: linear in how many there are. */
+GD_NODISCARD enum gd_err child_rows_is_live_below(struct store *s, uint64_t job, bool *is_live,
+                                                  struct gd_error *why);
+GD_NODISCARD enum gd_err child_rows_read_outcomes(struct store *s, struct store_read *r,
+                                                  struct gd_error *why);
+
 /* command_rows.c. What is dropped is noted in tx.outputs. */
 GD_NODISCARD enum gd_err command_rows_drop(struct store *s, uint64_t job, struct gd_error *why);
 /* At most so many; *is_done: there were fewer. */

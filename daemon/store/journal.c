@@ -8,10 +8,10 @@
  *
  *	version u8 | kind u8 | time i64 | rest
  *
- * and the rest is nothing (NOW), the ticket u32 (GRANT), a message (CANCEL: null or text), or what
- * belongs to a command: ticket u32 | attempt u32 | mark u64 (BEGIN, LINES) | message (but for BEGIN),
- * or what a SIGNAL says: its key (null or text), the name of its event, the value.
- * These, and a message, are values: see journal_value.c.
+ * and the rest is nothing (NOW), the ticket u32 (GRANT), a message (CANCEL and PARENT_CANCEL: null or
+ * text), ticket u32 | message (CHILD_ENDED), what a SIGNAL says: its key (null or text), the name of its
+ * event, the value; or what belongs to a command: ticket u32 | attempt u32 | mark u64 (BEGIN, LINES) |
+ * message (but for BEGIN). These, and a message, are values: see journal_value.c.
  */
 #define JOURNAL_VERSION 1
 
@@ -24,7 +24,9 @@ enum journal_kind {
 	JOURNAL_EXITED = 5,
 	JOURNAL_LINES = 6,
 	JOURNAL_RESUME = 7,
-	JOURNAL_SIGNAL = 8
+	JOURNAL_SIGNAL = 8,
+	JOURNAL_CHILD_ENDED = 9,
+	JOURNAL_PARENT_CANCEL = 10 /* CANCEL with is_of_parent */
 };
 
 static void add_head(struct buf *b, enum journal_kind kind, gd_nsec time)
@@ -64,7 +66,7 @@ void journal_encode(struct buf *b, const struct engine_in *in)
 {
 	switch (in->kind) {
 	case ENGINE_CANCEL:
-		add_head(b, JOURNAL_CANCEL, in->time);
+		add_head(b, in->is_of_parent ? JOURNAL_PARENT_CANCEL : JOURNAL_CANCEL, in->time);
 		journal_add_value(b, value_is_type(in->message, VALUE_T_TEXT) ? in->message
 		                                                              : VALUE_NULL);
 		return;
@@ -90,6 +92,11 @@ void journal_encode(struct buf *b, const struct engine_in *in)
 	case ENGINE_SIGNAL:
 		add_signal(b, in);
 		return;
+	case ENGINE_CHILD_ENDED:
+		add_head(b, JOURNAL_CHILD_ENDED, in->time);
+		journal_add_number(b, in->ticket, 4);
+		journal_add_value(b, in->message);
+		return;
 	case ENGINE_TIME:
 	case ENGINE_START:
 		CHECK_NEVER("journal: an input that follows from others");
@@ -104,6 +111,7 @@ static bool fits(const struct engine_in *in)
 	case ENGINE_CANCEL:
 		return value_is_null(in->message) || value_is_type(in->message, VALUE_T_TEXT);
 	case ENGINE_EXITED:
+	case ENGINE_CHILD_ENDED:
 		return value_is_type(in->message, VALUE_T_DICT);
 	case ENGINE_LINES:
 		return value_is_type(in->message, VALUE_T_LIST);
@@ -156,7 +164,9 @@ static void get_rest(struct value_heap *h, struct journal_cursor *c, uint64_t ki
 {
 	switch (kind) {
 	case JOURNAL_CANCEL:
+	case JOURNAL_PARENT_CANCEL:
 		in->kind = ENGINE_CANCEL;
+		in->is_of_parent = kind == JOURNAL_PARENT_CANCEL;
 		in->message = journal_get_value(h, c);
 		return;
 	case JOURNAL_NOW:
@@ -180,6 +190,11 @@ static void get_rest(struct value_heap *h, struct journal_cursor *c, uint64_t ki
 		return;
 	case JOURNAL_SIGNAL:
 		get_signal(h, c, in);
+		return;
+	case JOURNAL_CHILD_ENDED:
+		in->kind = ENGINE_CHILD_ENDED;
+		in->ticket = (uint32_t)journal_get_number(c, 4);
+		in->message = journal_get_value(h, c);
 		return;
 	default:
 		c->is_bad = true;

@@ -9,7 +9,8 @@
 
 #include "daemon/value/value.h"
 
-#define JOURNAL_DEPTH_MAX 64 /* lists and dicts inside each other */
+/* Lists and dicts inside each other: any value, and what stands around it. */
+#define JOURNAL_DEPTH_MAX (VALUE_DEPTH_MAX + 2)
 
 /* Appends a value that is JSON, of at most JOURNAL_DEPTH_MAX. Failure sticks in `b`. */
 void journal_add_value(struct buf *b, struct value v);

@@ -237,18 +237,40 @@ static struct store_live *next_live(struct store_read *r, uint32_t *room)
 	return &r->live[r->live_count++];
 }
 
+/* NULL: it is none. Errors: arena.failed. */
+static struct store_child *read_child(struct arena *a, const struct bind *b)
+{
+	struct store_child *c;
+	struct text         captures = row_blob(b, 24);
+
+	if (row_u64(b, 17) == 0 || (c = arena_alloc(a, sizeof *c)) == NULL)
+		return NULL;
+	*c = (struct store_child){ .parent = row_u64(b, 17),
+		                   .ticket = (uint32_t)row_i64(b, 21),
+		                   .code = row_text(b, 22),
+		                   .base = row_text(b, 23),
+		                   .captures.bytes = captures.bytes };
+	c->code.at = arena_copy(a, c->code.at, c->code.bytes);
+	c->base.at = arena_copy(a, c->base.at, c->base.bytes);
+	c->captures.at = arena_copy(a, captures.at == NULL ? "" : captures.at, captures.bytes);
+	return c;
+}
+
 static enum gd_err add_live(struct store *s, struct store_read *r, const struct bind *b,
                             uint32_t *room, struct gd_error *why)
 {
 	struct store_live *live = next_live(r, room);
-	uint64_t           chunk = row_u64(b, 17);
+	uint64_t           chunk = row_u64(b, 18);
 	enum gd_err        rc;
 
 	if (live == NULL)
 		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
 	live->job = rows_job(b);
-	live->last_ordinal = (uint32_t)row_i64(b, 18); /* the last that has expired */
+	live->last_ordinal = (uint32_t)row_i64(b, 19); /* the last that has expired */
+	live->knows_no_children = row_i64(b, 20) != 0;
+	live->last_ticket = (uint32_t)row_i64(b, 25);
 	read_keep_job(&r->arena, &live->job);
+	live->job.child = read_child(&r->arena, b);
 	if (r->arena.failed)
 		return gd_fail(why, GD_NOMEM, "jobs: out of memory");
 	rc = find_last_ordinal(s, live, chunk != 0 ? chunk : live->job.seq, why);

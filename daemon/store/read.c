@@ -27,6 +27,7 @@ struct store_job rows_job(const struct bind *b)
 		.spec = row_text(b, 14),
 		.result = row_text(b, 15),
 		.error = row_text(b, 16),
+		.parent = row_u64(b, 17),
 	};
 }
 
@@ -96,6 +97,8 @@ static bool is_equal(struct text a, struct text b)
 /* A row of one of the scans. */
 static bool is_wanted(const struct store_read *r, const struct bind *b)
 {
+	if (row_i64(b, 5) != 0 && r->parent_filter == 0 && !r->has_children)
+		return false;
 	if (r->status_mask != 0 && (r->status_mask >> row_i64(b, 1) & 1) == 0)
 		return false;
 	if (row_i64(b, 2) < r->since)
@@ -112,7 +115,9 @@ static struct bind begin_scan(struct store *s, const struct store_read *r)
 	enum sql    which;
 	struct bind b;
 
-	if (r->label_filter.at != NULL)
+	if (r->parent_filter != 0)
+		which = r->is_newest_first ? SQL_CHILDREN_DOWN : SQL_CHILDREN_UP;
+	else if (r->label_filter.at != NULL)
 		which = r->is_newest_first ? SQL_LABEL_DOWN : SQL_LABEL_UP;
 	else if (is_live)
 		which = r->is_newest_first ? SQL_LIVE_DOWN : SQL_LIVE_UP;
@@ -120,7 +125,9 @@ static struct bind begin_scan(struct store *s, const struct store_read *r)
 		which = r->is_newest_first ? SQL_ALL_DOWN : SQL_ALL_UP;
 	b = db_bind(&s->db, which);
 	bind_u64(&b, r->after == 0 && r->is_newest_first ? INT64_MAX : r->after);
-	if (r->label_filter.at != NULL)
+	if (r->parent_filter != 0)
+		bind_u64(&b, r->parent_filter);
+	else if (r->label_filter.at != NULL)
 		bind_text(&b, r->label_filter);
 	return b;
 }
@@ -202,6 +209,8 @@ static enum gd_err answer(struct store *s, struct store_read *r, struct gd_error
 		return read_live(s, r, why);
 	case READ_ABSENT:
 		return read_absent(s, r, why);
+	case READ_OUTCOMES:
+		return child_rows_read_outcomes(s, r, why);
 	case READ_COMMANDS:
 		return command_rows_read(s, r, why);
 	case READ_SIGNAL:

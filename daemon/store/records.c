@@ -102,6 +102,7 @@ static enum gd_err walk_first(struct store *s, struct record *r, struct gd_error
 	case RECORD_CLOCK_STEP:
 	case RECORD_SEMAPHORE:
 	case RECORD_COMMAND:
+	case RECORD_LOOP:
 		return GD_OK;
 	}
 	CHECK_NEVER("records: unknown kind");
@@ -170,6 +171,28 @@ static enum gd_err put_job(struct store *s, struct store_job *j, struct gd_error
 	return j->labels.at == NULL ? GD_OK : put_labels(s, j, why);
 }
 
+/* The spec is found through its parent. */
+static enum gd_err put_child(struct store *s, struct store_job *j, struct gd_error *why)
+{
+	struct bind b;
+	enum gd_err rc = child_rows_put(s, j, why);
+	bool        has_row;
+
+	if (rc != GD_OK)
+		return rc;
+	b = db_bind(&s->db, SQL_OWNER_OF);
+	bind_u64(&b, j->child->parent);
+	if ((rc = db_step(&s->db, &b, &has_row, why)) != GD_OK)
+		return rc;
+	/* It is durable before it has children; only one that was set aside can be gone. */
+	j->owner = has_row ? row_text(&b, 0) : (struct text){ "", 0 };
+	j->spec = (struct text){ "", 0 };
+	j->retain = STORE_RETAIN_WITH_PARENT;
+	rc = put_job(s, j, why);
+	db_done(&b);
+	return rc;
+}
+
 static enum gd_err write_job(struct store *s, struct record *r, struct gd_error *why)
 {
 	struct store_job      *j = r->u.submit;
@@ -182,7 +205,7 @@ static enum gd_err write_job(struct store *s, struct record *r, struct gd_error 
 	j->id = r->job;
 	j->seq = note == NULL ? 0 : note->seq;
 	j->end_seq = note == NULL || !job_status_is_final(j->status) ? 0 : note->end_seq;
-	return put_job(s, j, why);
+	return j->child == NULL ? put_job(s, j, why) : put_child(s, j, why);
 }
 
 static enum gd_err write_started(struct store *s, struct record *r, struct gd_error *why)
@@ -281,6 +304,8 @@ static enum gd_err walk_second(struct store *s, struct record *r, bool *has_dele
 		return clock_rows_put_step(s, r->u.clock_step, why);
 	case RECORD_COMMAND:
 		return is_voided(&s->voided, r->job) ? GD_OK : command_rows_put(s, r, why);
+	case RECORD_LOOP:
+		return loop_rows_put(s, r, why);
 	}
 	CHECK_NEVER("records: unknown kind");
 }

@@ -150,6 +150,26 @@ static const char *const steps[] = {
 	" attempt INTEGER NOT NULL,"
 	" path TEXT NOT NULL,"
 	" PRIMARY KEY (job, begun, ticket, attempt)) WITHOUT ROWID",
+
+	/* What makes a job a child has a table of its own, so that the rows of all others stay as
+	 * they are. Its spec is that of `root`. Jobs from before `first_job` know no children: all
+	 * their tasks run on their own loop. */
+	"CREATE TABLE children ("
+	" job INTEGER PRIMARY KEY,"
+	" parent INTEGER NOT NULL,"
+	" ticket INTEGER NOT NULL,"
+	" root INTEGER NOT NULL,"
+	" code TEXT NOT NULL,"
+	" base TEXT,"
+	" captures BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX children_of ON children (parent, ticket);"
+	"CREATE TABLE loops ("
+	" name TEXT PRIMARY KEY,"
+	" loop INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE eras ("
+	" schema INTEGER PRIMARY KEY,"
+	" first_job INTEGER NOT NULL);"
+	"INSERT INTO eras SELECT 8, coalesce(max(id), 0) + 1 FROM jobs",
 };
 
 int schema_version(void)

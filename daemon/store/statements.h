@@ -17,7 +17,11 @@
 	"(SELECT 0 AS place, next_job, seq, " SQL_STATE_COUNTS " FROM state UNION ALL" \
 	" SELECT * FROM (SELECT 1, next_job, last_seq, " SQL_STATE_COUNTS              \
 	" FROM event_chunks ORDER BY first_seq DESC LIMIT 1) ORDER BY commits DESC, place LIMIT 1)"
-#define SQL_SCAN_HEAD "j.id, j.status, j.submitted, j.owner, j.title"
+#define SQL_SCAN_HEAD                                    \
+	"j.id, j.status, j.submitted, j.owner, j.title," \
+	" EXISTS (SELECT 1 FROM children WHERE job = j.id)"
+/* Where the page goes on behind the child ?1, or from either end. */
+#define SQL_CHILD_TICKET "(SELECT ticket FROM children WHERE job = ?1 AND parent = ?2)"
 
 /* X(symbol, text) */
 #define SQL_STATEMENTS(X)                                                                          \
@@ -45,10 +49,25 @@
 	X(SQL_JOB_END, "UPDATE jobs SET started = iif(status = 0, 0, started), status = ?3,"       \
 	               " ended = ?4, end_seq = ?5, result = ?6,"                                   \
 	               " error = ?7 WHERE id = ?1 AND status = ?2 RETURNING retain")               \
-	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels, end_seq FROM jobs"             \
+	X(SQL_JOB_TO_DROP, "SELECT status, seq, owner, key, labels, end_seq,"                      \
+	                   " (SELECT parent FROM children WHERE job = ?1), retain FROM jobs"       \
 	                   " WHERE id = ?1")                                                       \
 	X(SQL_JOB_ENDED, "SELECT ended, retain FROM jobs WHERE id = ?1 AND status >= 2")           \
 	X(SQL_JOB_DROP, "DELETE FROM jobs WHERE id = ?1")                                          \
+	/* children */                                                                             \
+	X(SQL_OWNER_OF, "SELECT owner FROM jobs WHERE id = ?1")                                    \
+	X(SQL_CHILD_PUT, "INSERT INTO children (job, parent, ticket, root, code, base, captures)"  \
+	                 " VALUES (?1, ?2, ?3, coalesce((SELECT root FROM children WHERE"          \
+	                 " job = ?2), ?2), ?4, ?5, ?6)")                                           \
+	X(SQL_CHILD_FIRST, "SELECT job FROM children WHERE parent = ?1 ORDER BY ticket LIMIT 1")   \
+	X(SQL_CHILD_DROP, "DELETE FROM children WHERE job = ?1")                                   \
+	X(SQL_CHILD_OUTCOME, "SELECT j.id, j.status, j.ended, j.result, j.error FROM children c"   \
+	                     " CROSS JOIN jobs j ON j.id = c.job"                                  \
+	                     " WHERE c.parent = ?1 AND c.ticket = ?2")                             \
+	X(SQL_IS_LIVE_BELOW, "WITH RECURSIVE below (job) AS (SELECT ?1 UNION ALL SELECT c.job"     \
+	                     " FROM below b CROSS JOIN children c ON c.parent = b.job)"            \
+	                     " SELECT EXISTS (SELECT 1 FROM below CROSS JOIN jobs"                 \
+	                     " ON id = job WHERE status < 2)")                                     \
 	X(SQL_LABELS_PUT, "INSERT OR IGNORE INTO job_labels (label, job)"                          \
 	                  " SELECT value, ?1 FROM json_each(?2)")                                  \
 	X(SQL_LABELS_DROP, "DELETE FROM job_labels WHERE job = ?1"                                 \
@@ -136,6 +155,9 @@
 	X(SQL_CLOCK_STEPS_TRIM, "DELETE FROM clock_steps WHERE at < (SELECT max(at)"               \
 	                        " FROM clock_steps WHERE at <= (SELECT coalesce(min(submitted),"   \
 	                        " 9223372036854775807) FROM jobs))")                               \
+	/* loops */                                                                                \
+	X(SQL_LOOP_PUT, "INSERT OR IGNORE INTO loops (name, loop) VALUES (?1, ?2)")                \
+	X(SQL_LOOPS_GET, "SELECT name, loop FROM loops ORDER BY name")                             \
 	/* semaphores */                                                                           \
 	X(SQL_SEMAPHORE_PUT, "INSERT INTO semaphores (kind, name, permits) VALUES (?1, ?2, ?3)"    \
 	                     " ON CONFLICT (kind, name) DO UPDATE SET permits = ?3")               \
@@ -144,16 +166,21 @@
 	  "SELECT name, permits FROM semaphores WHERE kind = ?1 ORDER BY name")                    \
 	/* reads */                                                                                \
 	X(SQL_JOB_GET, "SELECT " SQL_JOB_HEAD ","                                                  \
-	               " iif(?2 & 1, args, NULL), iif(?2 & 1, spec, NULL),"                        \
-	               " iif(?2 & 2, result, NULL), iif(?2 & 2, error, NULL)"                      \
-	               " FROM jobs WHERE id = ?1")                                                 \
+	               " iif(?2 & 1, args, NULL), iif(?2 & 1, coalesce((SELECT r.spec FROM"        \
+	               " children c CROSS JOIN jobs r ON r.id = c.root WHERE c.job = ?1), spec),"  \
+	               " NULL), iif(?2 & 2, result, NULL), iif(?2 & 2, error, NULL),"              \
+	               " (SELECT parent FROM children WHERE job = ?1) FROM jobs WHERE id = ?1")    \
 	X(SQL_JOB_SEQ, "SELECT seq FROM jobs WHERE id = ?1")                                       \
 	X(SQL_JOB_MATCHES, "SELECT (?2 IS NULL OR owner = ?2) AND (?3 IS NULL OR EXISTS"           \
 	                   " (SELECT 1 FROM job_labels WHERE label = ?3 AND job = ?1))"            \
 	                   " FROM jobs WHERE id = ?1")                                             \
-	X(SQL_LIVE, "SELECT " SQL_JOB_HEAD ", args, spec, NULL, NULL,"                             \
-	            " (SELECT max(chunk) FROM job_chunks WHERE job = jobs.id), ordinal"            \
-	            " FROM jobs INDEXED BY jobs_live WHERE status < 2 AND id > ?1 AND id < ?2"     \
+	X(SQL_LIVE, "SELECT " SQL_JOB_HEAD ", args, iif(c.job IS NULL, spec,"                      \
+	            " (SELECT r.spec FROM jobs r WHERE r.id = c.root)), NULL, NULL, parent,"       \
+	            " (SELECT max(chunk) FROM job_chunks WHERE job = jobs.id), ordinal,"           \
+	            " id < (SELECT first_job FROM eras WHERE schema = 8), ticket, code, base,"     \
+	            " captures, (SELECT max(ticket) FROM children WHERE parent = jobs.id)"         \
+	            " FROM jobs INDEXED BY jobs_live LEFT JOIN children c"                         \
+	            " ON c.job = jobs.id WHERE status < 2 AND id > ?1 AND id < ?2"                 \
 	            " AND id % ?3 = ?4 ORDER BY id")                                               \
 	X(SQL_ALL_UP, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id > ?1 ORDER BY j.id")        \
 	X(SQL_ALL_DOWN, "SELECT " SQL_SCAN_HEAD " FROM jobs j WHERE j.id < ?1 ORDER BY j.id DESC") \
@@ -161,6 +188,13 @@
 	               " WHERE j.status < 2 AND j.id > ?1 ORDER BY j.id")                          \
 	X(SQL_LIVE_DOWN, "SELECT " SQL_SCAN_HEAD " FROM jobs j INDEXED BY jobs_live"               \
 	                 " WHERE j.status < 2 AND j.id < ?1 ORDER BY j.id DESC")                   \
+	X(SQL_CHILDREN_UP, "SELECT " SQL_SCAN_HEAD " FROM children c CROSS JOIN jobs j"            \
+	                   " ON j.id = c.job WHERE c.parent = ?2 AND c.ticket >"                   \
+	                   " coalesce(" SQL_CHILD_TICKET ", 0) ORDER BY c.ticket")                 \
+	X(SQL_CHILDREN_DOWN, "SELECT " SQL_SCAN_HEAD " FROM children c CROSS JOIN jobs j"          \
+	                     " ON j.id = c.job WHERE c.parent = ?2 AND c.ticket <"                 \
+	                     " coalesce(" SQL_CHILD_TICKET ", 4294967296)"                         \
+	                     " ORDER BY c.ticket DESC")                                            \
 	X(SQL_LABEL_UP, "SELECT " SQL_SCAN_HEAD " FROM job_labels l CROSS JOIN jobs j"             \
 	                " ON j.id = l.job WHERE l.label = ?2 AND l.job > ?1 ORDER BY l.job")       \
 	X(SQL_LABEL_DOWN,                                                                          \

@@ -69,28 +69,42 @@ struct store_past {
 uint32_t store_event_sum(uint32_t sum, enum event_kind kind, struct text path);
 
 #define JOB_PRIORITY_MAX 10
+#define STORE_RETAIN_WITH_PARENT (-1) /* a child's: its row leaves with its parent's */
+
+/* What makes a job a child of another one. Its spec, and its owner, are the parent's. */
+struct store_child {
+	uint64_t    parent;
+	uint32_t    ticket; /* of the parent, from 1; no other child of it has the same */
+	struct text code;   /* JSON Pointer of its body in the spec */
+	struct text base; /* the address at which it was made, where that holds rounds; else NULL */
+	struct text captures; /* what its body sees: bytes, see journal_value.h */
+};
 
 /* A job as it is stored. Texts live in the arena of the record or answer that holds it. */
 struct store_job {
-	uint64_t          id;
-	enum job_status   status;
-	struct text       owner; /* principal: "uid:1000" */
-	struct text       key;   /* idempotency key, unique for each owner */
-	struct text       title;
-	struct text       labels;   /* JSON list of texts */
-	struct text       spec;     /* JSON */
-	struct text       args;     /* JSON object */
-	int32_t           priority; /* -JOB_PRIORITY_MAX..JOB_PRIORITY_MAX, higher first */
-	uint32_t          loop;
+	uint64_t            id;
+	enum job_status     status;
+	struct text         owner; /* principal: "uid:1000" */
+	struct text         key;   /* idempotency key, unique for each owner */
+	struct text         title;
+	struct text         labels;   /* JSON list of texts */
+	struct text         spec;     /* JSON */
+	struct text         args;     /* JSON object */
+	int32_t             priority; /* -JOB_PRIORITY_MAX..JOB_PRIORITY_MAX, higher first */
+	uint32_t            loop;
 	/* All three on the daemon's scale, 0: not yet; but of a queued job `started` is the
 	 * start_at that it waits for, on the wall. */
-	gd_nsec           submitted, started, ended;
-	gd_nsec           retain;  /* how long it is kept after its end; 0: as long as any other */
-	uint64_t          seq;     /* of job.queued */
-	uint64_t          end_seq; /* of the final event; 0: not yet */
-	struct text       result;  /* JSON, status completed */
-	struct text       error;   /* JSON, status failed or cancelled */
-	struct store_past past;    /* set by READ_LIVE */
+	gd_nsec             submitted, started, ended;
+	gd_nsec             retain; /* how long it is kept after its end; 0: as long as any other */
+	uint64_t            seq;    /* of job.queued */
+	uint64_t            end_seq; /* of the final event; 0: not yet */
+	struct text         result;  /* JSON, status completed */
+	struct text         error;   /* JSON, status failed or cancelled */
+	uint64_t            parent;  /* 0: it is no child */
+	struct store_past   past;    /* set by READ_LIVE */
+	/* JOB records and READ_LIVE, of a child; else NULL. With it the record needs no spec and no
+	 * owner. */
+	struct store_child *child;
 };
 
 /* --- records: what a group is made of --- */
@@ -111,7 +125,8 @@ enum record_kind {
 	RECORD_DELETE,     /* an ended job, with all that belongs to it */
 	RECORD_SEMAPHORE,  /* the permits of a semaphore or pool; job 0 */
 	RECORD_CLOCK_STEP, /* the clock on the wall was set; job 0. May be there already */
-	RECORD_COMMAND /* an attempt of a command begins; no other has its time, ticket and attempt */
+	RECORD_COMMAND, /* an attempt of a command begins; no other has its time, ticket and attempt */
+	RECORD_LOOP     /* a name means a loop from now on; job 0. May be there already */
 };
 
 /* What has permits. Each kind has names of its own. Values are stored: never renumber. */
@@ -164,12 +179,17 @@ struct record {
 		} semaphore;
 		struct gd_wall_step  clock_step;
 		struct store_command command;
+		struct {
+			struct text name;
+			uint32_t    index;
+		} loop;
 	} u;
 	/* Set by the writer. STARTED, ENDED, INPUT, COMMAND: GD_NOT_FOUND when there was no such job in a status
 	 * that allows it; nothing was stored then. JOB with a key that exists: GD_CONFLICT when the
 	 * stored spec or args differ, and `existing` is that job; GD_OK with `existing` set when they
 	 * are the same. In both cases nothing was stored, and the group's other records of this job id
-	 * were skipped. DELETE: GD_NOT_FOUND, or GD_CONFLICT when the job has not ended. */
+	 * were skipped. DELETE: GD_NOT_FOUND, or GD_CONFLICT when the job has not ended, or `existing`
+	 * has not: its parent, or itself when that has children that live. */
 	enum gd_err outcome;
 	uint64_t    existing;
 	uint64_t    existing_seq;
@@ -215,6 +235,7 @@ enum read_kind {
 	READ_BACKUP,
 	READ_LIVE,   /* jobs that are not over, by id, with their journaled inputs: for recovery */
 	READ_ABSENT, /* of `ids`, those of no job */
+	READ_OUTCOMES, /* what has become of `outcomes`, as far as `bytes_max` goes */
 	READ_COMMANDS, /* a job, and its commands in the order in which they began */
 	READ_SIGNAL    /* a job, and the signal that it got under a key, as far as that is known */
 };
@@ -226,10 +247,23 @@ struct store_input {
 };
 
 struct store_live {
-	struct store_job    job;          /* with its `past` */
-	uint32_t            last_ordinal; /* of its stored events */
+	struct store_job    job;               /* with its `past` */
+	uint32_t            last_ordinal;      /* of its stored events */
+	uint32_t            last_ticket;       /* of its children; 0: it has none */
+	bool                knows_no_children; /* all its tasks run on its own loop, see schema.c */
 	uint32_t            input_count;
 	struct store_input *inputs; /* in order */
+};
+
+/* A child, as its parent knows it. */
+struct store_outcome {
+	uint64_t        parent;
+	uint32_t        ticket;
+	bool            is_known; /* it was looked for */
+	uint64_t        job;      /* 0: there is none */
+	enum job_status status;
+	gd_nsec         ended;
+	struct text     result, error;
 };
 
 /* READ_BACKUP: what is asked of the one backup that there can be; backup.h draws its phases. */
@@ -274,12 +308,16 @@ struct store_read {
 	unsigned             status_mask;   /* JOBS: bits 1u << enum job_status; 0: all */
 	gd_nsec              since;         /* JOBS: submitted at or after */
 	bool                 is_newest_first; /* JOBS, COMMANDS */
+	uint64_t             parent_filter;   /* JOBS: only children of this one; 0: of any, and */
+	bool                 has_children;    /* whether there are children among them */
 	uint64_t             kinds_mask;      /* EVENTS: bits 1 << enum event_kind; 0: all */
 	uint64_t
-			after; /* EVENTS: seq; BACKUP: offset; JOBS, LIVE: id of the last row of the page before, 0: from the start */
-	uint32_t        limit; /* rows; BACKUP: bytes */
-	uint64_t       *ids; /* ABSENT: the asker's; the first `id_count` of them are the answer */
-	uint32_t        id_count;
+		  after; /* EVENTS: seq; BACKUP: offset; JOBS, LIVE: id of the last row of the page before, 0: from the start */
+	uint32_t  limit; /* rows; BACKUP: bytes */
+	uint64_t *ids;   /* ABSENT: the asker's; the first `id_count` of them are the answer */
+	uint32_t  id_count;
+	struct store_outcome *outcomes; /* OUTCOMES: the asker's, filled in */
+	uint32_t              outcome_count;
 	uint32_t        part, parts; /* LIVE: only ids that leave `part` when divided by `parts` */
 	enum backup_ask backup_ask;
 	size_t bytes_max; /* EVENTS: stop after this many bytes of bodies; LIVE: of all that was read
@@ -358,6 +396,11 @@ typedef enum gd_err      store_semaphore_fn(void *ctx, struct text name, uint32_
 GD_NODISCARD enum gd_err store_each_semaphore(struct store *s, enum semaphore_kind kind,
                                               store_semaphore_fn *fn, void *ctx,
                                               struct gd_error *why);
+/* The same for the names of loops. */
+typedef enum gd_err      store_loop_fn(void *ctx, struct text name, uint32_t index,
+                                       struct gd_error *why);
+GD_NODISCARD enum gd_err store_each_loop(struct store *s, store_loop_fn *fn, void *ctx,
+                                         struct gd_error *why);
 uint64_t                 store_next_job_id(
 			const struct store *s); /* above every id ever given out; before store_start() */
 uint64_t    store_seq(const struct store *s);  /* highest durable seq */

@@ -24,6 +24,7 @@
 
 #define TASK_NAME_BYTES_MAX 1000
 #define SEMAPHORE_NAME_BYTES_MAX 200 /* a pool's as well */
+#define LOOP_NAME_BYTES_MAX 200
 
 /* One command: see exec. */
 #define EXEC_ARG_BYTES_MAX 131071       /* of one argument or variable; Linux takes no more */

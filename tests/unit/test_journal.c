@@ -1,4 +1,5 @@
 #include "daemon/store/journal.h"
+#include "daemon/store/journal_value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -378,8 +379,7 @@ static void given_lists_deeper_than_any_end_when_decoded_then_they_are_refused(v
 	struct bench *b = *state;
 	struct value  list = value_list_new(&b->heap, 0);
 
-	/* deeper than JOURNAL_DEPTH_MAX, which is the wire's */
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < JOURNAL_DEPTH_MAX; i++)
 		list = value_list_append(&b->heap, value_list_new(&b->heap, 1), list);
 	encode_command(b, ENGINE_LINES, list);
 	assert_int_equal(decode(b, b->bytes.at, b->bytes.bytes), GD_STORE);

@@ -234,7 +234,8 @@ static void given_a_damaged_note_when_opened_then_it_is_refused_until_accepted(v
 }
 
 /* Back to version 3. */
-static const char older[] = "DROP TABLE commands; ALTER TABLE jobs DROP COLUMN priority;"
+static const char older[] = "DROP TABLE children; DROP TABLE loops; DROP TABLE eras;"
+			    "DROP TABLE commands; ALTER TABLE jobs DROP COLUMN priority;"
 			    "DROP TABLE semaphores; CREATE TABLE semaphores ("
 			    " name TEXT PRIMARY KEY, permits INTEGER NOT NULL) WITHOUT ROWID;"
 			    "DROP TABLE clock; DROP TABLE clock_steps;"
