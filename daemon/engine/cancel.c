@@ -1,4 +1,5 @@
 /* asyncio's task.cancel(): a request that is counted, and met at the next resumption. */
+#include "daemon/engine/child.h"
 #include "daemon/engine/exec.h"
 #include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
@@ -78,6 +79,9 @@ static bool cancel_wait(struct engine *e, struct job *j, struct task *t, struct 
 			return is_taken;
 		}
 		break; /* the others cancel no branch, or do so when the owner resumes */
+	case TASK_PARENTING:
+		child_stop(e, child_awaited(t), message);
+		return true;
 	case TASK_SLEEPING:
 	case TASK_ACQUIRING:
 	case TASK_LISTENING:

@@ -68,6 +68,8 @@ static const struct {
 	[OP_JOIN_NEXT] = { op_join_next, op_join_next },
 	[OP_JOIN_RESULT] = { op_join_next, op_join_next },
 	[OP_CREATE_TASK] = { op_create_task, NULL },
+	[OP_CREATE_CHILD] = { op_create_child, NULL },
+	[OP_CHILD] = { op_child, op_child_resume },
 	[OP_AWAIT] = { op_await, op_await_resume },
 	[OP_CANCEL] = { op_cancel, NULL },
 	[OP_CALL] = { op_call, NULL },

@@ -14,6 +14,7 @@
  *        |                |--with--> ACQUIRING --permit of the daemon--> READY
  *        |                |--event--> LISTENING --signal--> READY
  *        |                |--exec--> EXECUTING --its end, a line--> READY
+ *        |                |--a child job--> PARENTING --its end--> READY
  *        `----------------'--end, error, cancel--> DONE
  *
  * A task in the ready queue is READY, or THROWN: then it raises `result` when it steps.
@@ -52,6 +53,7 @@ enum task_state {
 	TASK_ACQUIRING, /* waits for a permit of a semaphore outside */
 	TASK_LISTENING, /* waiting_on: the wait for an event (job_event.h) */
 	TASK_EXECUTING, /* waits for a command (exec.h), whatever cancels it */
+	TASK_PARENTING, /* waits for a child job (child.h), whatever cancels it */
 	TASK_LIMITED,   /* waits for a permit of its join */
 	TASK_HELD,      /* waits for its siblings (`after`) */
 	TASK_THROWN,
@@ -136,7 +138,8 @@ struct generator {
 	struct frame frame;
 };
 
-/* What a task has asked of the outside under a ticket: a permit, or a command (exec.h). */
+/* What a task has asked of the outside under a ticket: a permit, a command (exec.h), or a child job
+ * (child.h). */
 struct claim {
 	struct sched  sched; /* its type says which */
 	struct job   *job;
@@ -192,7 +195,8 @@ struct job {
 	uint32_t         sweep_serial; /* the last sweep cancelled what was not newer */
 	uint32_t         sweep_left;   /* how many of those have not ended */
 	uint8_t          phase;        /* enum job_phase */
-	uint8_t          sweep_ticks;  /* until the next sweep; 0: none is due */
+	uint8_t          parent_cancels;
+	uint8_t          sweep_ticks; /* until the next sweep; 0: none is due */
 	bool             is_active;
 	bool             wants_now;
 	bool             is_cancel_requested;

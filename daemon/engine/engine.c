@@ -1,3 +1,4 @@
+#include "daemon/engine/child.h"
 #include "daemon/engine/exec.h"
 #include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
@@ -5,40 +6,6 @@
 #include <stdlib.h>
 
 #define BUDGET_DEFAULT 50000
-
-/* --- jobs that have something to do --- */
-
-void engine_activate(struct engine *e, struct job *j)
-{
-	if (j->is_active || j->wants_now)
-		return;
-	j->is_active = true;
-	j->active_next = NULL;
-	if (e->active_last != NULL)
-		e->active_last->active_next = j;
-	else
-		e->active_first = j;
-	e->active_last = j;
-}
-
-void engine_deactivate(struct engine *e, struct job *j)
-{
-	struct job *before = NULL;
-
-	if (!j->is_active)
-		return;
-	if (e->active_first != j)
-		for (before = e->active_first; before->active_next != j;
-		     before = before->active_next)
-			;
-	if (before != NULL)
-		before->active_next = j->active_next;
-	else
-		e->active_first = j->active_next;
-	if (e->active_last == j)
-		e->active_last = before;
-	j->is_active = false;
-}
 
 /* --- running a job --- */
 
@@ -294,8 +261,12 @@ static void cancel_job(struct engine *e, const struct engine_in *in)
 	if (j == NULL || !job_advance(e, j, in->time))
 		return;
 	/* Who asks again does not want to wait for what takes its time to stop. */
-	if (j->is_cancel_requested || j->phase != JOB_IN_BODY)
+	if (j->is_cancel_requested || j->phase != JOB_IN_BODY) {
 		exec_kill_all(e, j);
+		child_kill_all(e, j);
+	}
+	if (in->is_of_parent && j->parent_cancels < 2)
+		j->parent_cancels++;
 	if (j->phase == JOB_IN_BODY && task_cancel(e, j, j->main, in->message))
 		j->is_cancel_requested = true;
 	engine_activate(e, j);
@@ -311,7 +282,7 @@ static void grant_permit(struct engine *e, const struct engine_in *in)
 	engine_activate(e, j);
 }
 
-static void tell_command(struct engine *e, const struct engine_in *in)
+static void tell_outcome(struct engine *e, const struct engine_in *in)
 {
 	struct job *j = job_find(e, in->job);
 	size_t      bytes;
@@ -320,7 +291,10 @@ static void tell_command(struct engine *e, const struct engine_in *in)
 		return;
 	/* What it is told is copied, and counts among what it holds. */
 	bytes = e->heap.bytes;
-	exec_take(e, j, in);
+	if (in->kind == ENGINE_CHILD_ENDED)
+		child_take(e, j, in);
+	else
+		exec_take(e, j, in);
 	j->value_bytes += (int64_t)e->heap.bytes - (int64_t)bytes;
 	engine_activate(e, j);
 }
@@ -348,6 +322,28 @@ static void tell_time(struct engine *e, const struct engine_in *in)
 	engine_activate(e, j);
 }
 
+/* Nothing of it is journaled, so a job that wants to know the time rests on. */
+static void run_first_due(struct engine *e, const struct engine_in *in)
+{
+	struct job *j = job_find(e, in->job);
+	gd_nsec     due;
+
+	if (j == NULL)
+		return;
+	e->left = INT64_MAX;
+	job_drain(e, j);
+	if (!e->heap.failed && engine_next_due_of(e, in->job, in->time, &due)) {
+		for (const struct timer_entry *t = soonest_of(e, j, due); t != NULL;
+		     t = soonest_of(e, j, due))
+			fire(e, t->node, due);
+		job_drain(e, j);
+	}
+	if (is_over(e, j)) {
+		engine_deactivate(e, j);
+		job_finish(e, j);
+	}
+}
+
 enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct engine_outs *outs,
                         struct gd_error *why)
 {
@@ -357,7 +353,10 @@ enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct eng
 	e->left = e->budget;
 	switch (in->kind) {
 	case ENGINE_TIME:
-		run_until(e, in->time);
+		if (in->job == 0)
+			run_until(e, in->time);
+		else
+			run_first_due(e, in);
 		break;
 	case ENGINE_START:
 		rc = start_job(e, in, why);
@@ -375,7 +374,8 @@ enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct eng
 	case ENGINE_EXITED:
 	case ENGINE_LINES:
 	case ENGINE_RESUME:
-		tell_command(e, in);
+	case ENGINE_CHILD_ENDED:
+		tell_outcome(e, in);
 		run_active(e);
 		break;
 	case ENGINE_SIGNAL:
@@ -387,7 +387,7 @@ enum gd_err engine_step(struct engine *e, const struct engine_in *in, struct eng
 		run_active(e);
 		break;
 	}
-	if (in->kind != ENGINE_TIME && e->active_first != NULL)
+	if ((in->kind != ENGINE_TIME || in->job != 0) && e->active_first != NULL)
 		e->is_behind = true;
 	e->outs = NULL;
 	if (e->heap.failed)
@@ -479,6 +479,23 @@ bool engine_job_info(const struct engine *e, uint64_t id, struct engine_job_info
 
 	if (j == NULL)
 		return false;
-	*out = (struct engine_job_info){ j->tasks_live, j->tasks_done, j->now, j->wants_now };
+	*out = (struct engine_job_info){ .tasks_live = j->tasks_live,
+		                         .tasks_done = j->tasks_done,
+		                         .parent_cancels = j->parent_cancels,
+		                         .ordinal = j->ordinal,
+		                         .tickets = j->ticket_serial,
+		                         .now = j->now,
+		                         .wants_now = j->wants_now };
 	return true;
+}
+
+bool engine_next_due_of(const struct engine *e, uint64_t id, gd_nsec until, gd_nsec *due)
+{
+	const struct job         *j = job_find(e, id);
+	const struct timer_entry *first =
+		j == NULL || j->wants_now ? NULL : soonest_of(e, j, until);
+
+	if (first != NULL)
+		*due = first->due;
+	return first != NULL;
 }

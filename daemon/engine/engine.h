@@ -72,6 +72,12 @@
  * Signals. SIGNAL's `message` is {event: text, value, key: text, where it has one}: it sets that
  * event of the job for good, with this value. What engine_check_signal() refuses, or knows already,
  * is neither journaled nor fed.
+ *
+ * Child jobs. A create_task with `loop` is a claim as well: SPAWN asks for a job that runs the body of
+ * a struct child, STOP and KILL for cancels of it. CHILD_ENDED's `message` is {result: value},
+ * {error: exception} or {cancelled: exception}; its `time` is the child's own when it ended, but not
+ * before the job's clock. A child lives as its parent's clock goes: it starts at the time of its SPAWN.
+ * A SPAWN is put out again in a replay; what it led to before is for the outside to know.
  */
 #ifndef GATHERD_ENGINE_ENGINE_H
 #define GATHERD_ENGINE_ENGINE_H
@@ -81,31 +87,38 @@
 struct engine;
 
 enum engine_in_kind {
-	ENGINE_TIME,   /* it is now `time`: every timer due by then fires */
+	ENGINE_TIME,   /* it is now `time`: every timer due by then fires. With `job`: of that one
+	                * only, those that are due first */
 	ENGINE_START,  /* a new job; its logical clock starts at `time` */
 	ENGINE_CANCEL, /* job.cancel with `message` (text, or null); journaled */
 	ENGINE_GRANT,  /* answers ENGINE_ACQUIRE `ticket`; journaled */
 	ENGINE_NOW,    /* answers ENGINE_WANT_NOW: the job's clock goes to `time`; journaled */
 	/* Of the command that ENGINE_EXEC asked for, `ticket` and `attempt`; all journaled: */
-	ENGINE_BEGIN,  /* its turn has come: the start record */
-	ENGINE_EXITED, /* it has ended, see above; once for each BEGIN */
-	ENGINE_LINES,  /* `message`: list of lines of its stdout */
-	ENGINE_RESUME, /* one that was held goes on; `message`: "retry" or "fail" */
-	ENGINE_SIGNAL  /* job.signal, see above; journaled */
+	ENGINE_BEGIN,       /* its turn has come: the start record */
+	ENGINE_EXITED,      /* it has ended, see above; once for each BEGIN */
+	ENGINE_LINES,       /* `message`: list of lines of its stdout */
+	ENGINE_RESUME,      /* one that was held goes on; `message`: "retry" or "fail" */
+	ENGINE_CHILD_ENDED, /* the child job of ENGINE_SPAWN `ticket` is over, see below; journaled */
+	ENGINE_SIGNAL       /* job.signal, see above; journaled */
 };
 
 struct engine_in {
 	enum engine_in_kind kind;
 	gd_nsec             time;
-	uint64_t            job;     /* all but ENGINE_TIME */
+	uint64_t            job;     /* all but ENGINE_TIME: 0, all of them */
 	struct program     *program; /* START: borrowed; the job takes its own reference */
-	const struct value *args;    /* START: one for each arg of the program, copied (retained) */
-	struct value        title;   /* START: text or null; copied */
+	uint32_t            code;    /* START: whose body it runs: 0, or that of a struct child */
+	const struct value *args;  /* START: one for each arg of the program, or for each capture of
+	                              * the code; copied (retained) */
+	struct value        title; /* START: text or null; copied */
 	gd_nsec             start_at; /* START: the job does not begin before the wall shows this */
-	struct value        message;  /* CANCEL, EXITED, LINES, RESUME, SIGNAL: copied */
-	uint32_t            ticket;   /* GRANT, and all of a command */
-	uint32_t            attempt;  /* all of a command */
-	uint64_t            mark; /* BEGIN, LINES: the outside's own, journaled; not looked at */
+	struct value
+		 message; /* CANCEL, EXITED, LINES, RESUME, SIGNAL, CHILD_ENDED: copied. START of a
+	                               * child: the address at which it was made, or null */
+	uint32_t ticket;  /* GRANT, CHILD_ENDED, and all of a command */
+	uint32_t attempt; /* all of a command */
+	bool     is_of_parent; /* CANCEL: it is the parent's that says so; journaled */
+	uint64_t mark;         /* BEGIN, LINES: the outside's own, journaled; not looked at */
 };
 
 enum engine_out_kind {
@@ -127,7 +140,10 @@ enum engine_out_kind {
 	ENGINE_STOP,   /* `ticket`, which has begun, shall end, with its grace */
 	ENGINE_KILL,   /* the same at once; behind a STOP */
 	ENGINE_MORE,   /* `ticket` has taken the lines that it was given */
-	ENGINE_CALL    /* as EXEC, for a call */
+	ENGINE_CALL,   /* as EXEC, for a call */
+	ENGINE_SPAWN,  /* a child job is to run for `ticket`, from `time` on: see engine_child() */
+	ENGINE_SPAWN_STOP, /* data: text, or null; the child is to be cancelled with it */
+	ENGINE_SPAWN_KILL  /* it is to be cancelled once more; behind a STOP */
 };
 
 struct engine_out {
@@ -136,9 +152,10 @@ struct engine_out {
 	uint64_t             job;
 	uint32_t
 		ordinal; /* counts the job's outputs from 1, the same in every replay. 0 for ACQUIRE,
-	                  * RELEASE, WANT_NOW and all of a command */
-	uint32_t     ticket; /* ACQUIRE, RELEASE and all of a command: counts those of the job */
-	gd_nsec      time;   /* logical, the engine's */
+	                  * RELEASE, WANT_NOW, SPAWN* and all of a command */
+	uint32_t
+		ticket; /* ACQUIRE, RELEASE, SPAWN* and all of a command: counts those of the job */
+	gd_nsec time;   /* logical, the engine's */
 	struct value data;
 	struct value name; /* label of the task, text, or VALUE_NONE */
 	uint32_t     path; /* offset of the address in outs->paths; PROGRAM_NONE: none */
@@ -201,13 +218,33 @@ struct engine_signal_check engine_check_signal(const struct engine *e, uint64_t 
  * VALUE_NONE: no memory (heap.failed). */
 struct value engine_bytes(struct value_heap *h, const void *bytes, size_t count, bool is_tail);
 
+/* What the child under this ticket of a job is made of; borrowed, good until the next step. */
+struct engine_child_info {
+	struct program *program;
+	uint32_t        child;    /* index in its children */
+	struct value    captures; /* list: one for each capture of its code */
+	struct value    loop;     /* text or int, checked */
+	struct value    name;     /* label of the task, or VALUE_NONE */
+	struct value    base;     /* text, or VALUE_NONE: see START */
+	gd_nsec         spawned;  /* time of its SPAWN */
+};
+/* False: there is none that has not ended. */
+bool engine_child(const struct engine *e, uint64_t job, uint32_t ticket,
+                  struct engine_child_info *out);
+
 struct engine_job_info {
 	uint32_t tasks_live;
 	uint32_t tasks_done;
-	gd_nsec  now;       /* the job's logical clock */
-	bool     wants_now; /* ENGINE_WANT_NOW was put out and not answered yet */
+	uint32_t parent_cancels; /* CANCELs with is_of_parent; 2 is many */
+	uint32_t ordinal;        /* of its last output that has one */
+	uint32_t tickets;        /* the last one that it has given out */
+	gd_nsec  now;            /* the job's logical clock */
+	bool     wants_now;      /* ENGINE_WANT_NOW was put out and not answered yet */
 };
 bool engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
+/* The soonest deadline of one job that is due by `until`. False: none, or it rests until it knows the
+ * time. Cost: the timers of all jobs that are due by then. */
+bool engine_next_due_of(const struct engine *e, uint64_t job, gd_nsec until, gd_nsec *due);
 
 /* What a task that has not ended waits for. */
 enum engine_wait_kind {
@@ -223,13 +260,15 @@ enum engine_wait_kind {
 	ENGINE_WAIT_COMMAND,  /* the end of one that runs */
 	ENGINE_WAIT_STOP,     /* the end of one that is being stopped */
 	ENGINE_WAIT_RESUME,   /* ENGINE_RESUME: it was interrupted, and is held */
-	ENGINE_WAIT_CALL      /* the outcome of a call; `program`: the function, or the URL */
+	ENGINE_WAIT_CALL,     /* the outcome of a call; `program`: the function, or the URL */
+	ENGINE_WAIT_CHILD     /* the end of the child job under `ticket` */
 };
 
 struct engine_wait {
 	enum engine_wait_kind kind;
-	uint32_t              ticket;  /* PERMIT, and all of a command */
-	uint32_t              attempt; /* of a command */
+	uint32_t              ticket;      /* PERMIT, CHILD, and all of a command */
+	uint32_t              attempt;     /* of a command */
+	bool                  is_stopping; /* CHILD: it has been told to end */
 	uint32_t              left, count;
 	gd_nsec               until; /* its deadline, on the wall; GD_NSEC_NEVER: none is known */
 	const char           *op;    /* NULL: none */
@@ -246,10 +285,13 @@ typedef bool             engine_wait_fn(void *ctx, const struct engine_wait *w);
 GD_NODISCARD enum gd_err engine_each_wait(const struct engine *e, uint64_t job, engine_wait_fn *fn,
                                           void *ctx);
 
-/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, in
- * creation order, at most `limit` rows and no more than the cap of `b` takes; `until` is on the wall.
- * False when the job is not here. */
-bool engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b);
+/* Adds members to a row, each with a comma before it. */
+typedef void engine_stack_fn(void *ctx, const struct engine_wait *w, struct buf *b);
+/* The await tree of a job as JSON: a list of {address, op, state, waiting_for?, until?, name?}, with
+ * what `more` (or NULL) adds, in creation order, at most `limit` rows and no more than the cap of `b`
+ * takes; `until` is on the wall. False when the job is not here. */
+bool         engine_write_stack(const struct engine *e, uint64_t job, uint32_t limit, struct buf *b,
+                                engine_stack_fn *more, void *ctx);
 
 /* Drops what the outputs hold and empties them; engine_outs_close also frees the memory. */
 void engine_outs_clear(struct engine *e, struct engine_outs *outs);

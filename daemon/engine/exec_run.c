@@ -367,6 +367,7 @@ void exec_take(struct engine *e, struct job *j, const struct engine_in *in)
 	case ENGINE_GRANT:
 	case ENGINE_NOW:
 	case ENGINE_SIGNAL:
+	case ENGINE_CHILD_ENDED:
 		break;
 	}
 	CHECK_NEVER("exec_take: not of a command");

@@ -104,6 +104,18 @@ void job_table_close(struct engine *e)
 	free(e->table);
 }
 
+/* Its addresses go on from where it was made. */
+static bool set_base(struct engine *e, const struct job *j, uint32_t code, struct value base)
+{
+	struct task_extra *x = task_extra(e, j->main);
+
+	if (x == NULL)
+		return false;
+	x->base = value_copy(&e->heap, base);
+	x->base_node = j->program->nodes[j->program->codes[code].node].parent;
+	return !e->heap.failed;
+}
+
 struct job *job_new(struct engine *e, const struct engine_in *in)
 {
 	struct job *j;
@@ -121,12 +133,17 @@ struct job *job_new(struct engine *e, const struct engine_in *in)
 	};
 	table_insert(e, j);
 	e->job_count++;
-	j->main = task_new(e, j, 0, in->args);
+	j->main = task_new_captured(e, j, in->code, in->args);
 	if (j->main == NULL) {
 		job_free(e, j);
 		return NULL;
 	}
 	j->main->sched.obj.refs++;
+	if (in->code != 0 && value_is_type(in->message, VALUE_T_TEXT) &&
+	    !set_base(e, j, in->code, in->message)) {
+		job_drop(e, j);
+		return NULL;
+	}
 	return j;
 }
 

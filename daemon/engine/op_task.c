@@ -25,24 +25,18 @@ bool task_label(struct running *r, uint32_t x, struct value *out)
 	return false;
 }
 
-enum step op_create_task(struct running *r, const struct op *op)
+struct task *task_create(struct running *r, const struct op *op, uint32_t code, struct value name)
 {
 	struct engine     *e = r->e;
-	struct value       name;
-	struct task       *t;
+	struct task       *t = task_new(e, r->j, code, r->t->top->slots);
 	struct task_extra *x;
 
-	if (r->j->tasks_live > JOB_TASKS_MAX)
-		return raise_text(r, "LimitError", "a job may have %d live tasks", JOB_TASKS_MAX);
-	if (!task_label(r, op->b, &name))
-		return STEP_RAISED;
-	t = task_new(e, r->j, op->a, r->t->top->slots);
 	x = t != NULL ? task_extra(e, t) : NULL;
 	if (x == NULL) {
 		value_release(&e->heap, name);
 		if (t != NULL)
 			task_drop(e, r->j, t);
-		return STEP_WAIT;
+		return NULL;
 	}
 	x->name = name;
 	x->base = address_base(r);
@@ -51,7 +45,18 @@ enum step op_create_task(struct running *r, const struct op *op)
 	ready_push(r->j, &t->sched); /* the reference of being alive */
 	t->sched.obj.refs++;
 	slot_set(r, op->dst, value_of_obj(t));
-	return STEP_NEXT;
+	return t;
+}
+
+enum step op_create_task(struct running *r, const struct op *op)
+{
+	struct value name;
+
+	if (r->j->tasks_live > JOB_TASKS_MAX)
+		return raise_text(r, "LimitError", "a job may have %d live tasks", JOB_TASKS_MAX);
+	if (!task_label(r, op->b, &name))
+		return STEP_RAISED;
+	return task_create(r, op, op->a, name) == NULL ? STEP_WAIT : STEP_NEXT;
 }
 
 /* --- await --- */

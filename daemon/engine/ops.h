@@ -41,12 +41,14 @@ enum step op_reraise(struct running *r, const struct op *op);
 
 /* op_task.c */
 /* The label that expression `x` (or PROGRAM_NONE) gives a task, text or VALUE_NONE; false: raised. */
-bool      task_label(struct running *r, uint32_t x, struct value *out);
-enum step op_create_task(struct running *r, const struct op *op);
-enum step op_await(struct running *r, const struct op *op);
-enum step op_await_resume(struct running *r, const struct op *op);
+bool         task_label(struct running *r, uint32_t x, struct value *out);
+/* A task of `code`, ready; its handle goes where the op says. `name` is taken. NULL: heap.failed. */
+struct task *task_create(struct running *r, const struct op *op, uint32_t code, struct value name);
+enum step    op_create_task(struct running *r, const struct op *op);
+enum step    op_await(struct running *r, const struct op *op);
+enum step    op_await_resume(struct running *r, const struct op *op);
 /* Raises what `t` ended with, or gives its result. */
-enum step outcome_of(struct running *r, struct task *t, struct value *out);
+enum step    outcome_of(struct running *r, struct task *t, struct value *out);
 
 /* cancel.c */
 enum step op_cancel(struct running *r, const struct op *op);
@@ -93,6 +95,11 @@ enum step op_exec_close(struct running *r, const struct op *op);
 enum step op_exec_closed(struct running *r, const struct op *op);
 /* A cancel (taken) meets the task, which waits for its command. */
 enum step exec_meet(struct running *r, const struct op *op, struct value exc);
+
+/* op_child.c */
+enum step op_create_child(struct running *r, const struct op *op);
+enum step op_child(struct running *r, const struct op *op);
+enum step op_child_resume(struct running *r, const struct op *op);
 
 /* join.c, as_completed.c, wait.c */
 enum step op_join(struct running *r, const struct op *op);

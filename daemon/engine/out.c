@@ -1,3 +1,4 @@
+#include "daemon/engine/child.h"
 #include "daemon/engine/exec.h"
 #include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
@@ -153,6 +154,9 @@ void engine_free_object(struct value_heap *h, struct vobj *obj)
 		return;
 	case VALUE_T_EVENT_WAIT:
 		job_event_wait_free(e, (struct event_wait *)(void *)obj);
+		return;
+	case VALUE_T_CHILD:
+		child_free(e, (struct child_run *)(void *)obj);
 		return;
 	case VALUE_T_UNDO:
 		undo_scope_free(e, (struct undo_scope *)(void *)obj);

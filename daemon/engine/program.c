@@ -44,6 +44,7 @@ static void destroy(struct program *p)
 	free(p->args);
 	free(p->execs);
 	free(p->outcalls);
+	free(p->children);
 	free(p->handlers);
 	free(p->afters);
 	free(p->dependents);

@@ -34,9 +34,13 @@ enum op_kind {
 	                  * as_completed: dst = the join itself, at once */
 	OP_JOIN_NEXT, /* as_completed in slot b: dst = {name|index, result} of the next completion;
 	                  * pc = a when there is none left, and slot b becomes VALUE_NONE */
-	OP_JOIN_RESULT, /* the same, but dst = the result alone */
-	OP_CREATE_TASK, /* dst = handle of a new task running code a, labelled x[b]? */
-	OP_AWAIT,  /* dst = result of the handle x[a]; of a list: the list of results. c, c+1, c+2:
+	OP_JOIN_RESULT,  /* the same, but dst = the result alone */
+	OP_CREATE_TASK,  /* dst = handle of a new task running code a, labelled x[b]? */
+	OP_CREATE_CHILD, /* dst = handle of a new task that waits for a child job, child[a], labelled
+	                  * x[b]? */
+	OP_CHILD, /* in that task: dst = result of child[a]; slot b holds the claim meanwhile, slots
+	           * CHILD_CAPTURES and CHILD_LOOP what it is made of */
+	OP_AWAIT, /* dst = result of the handle x[a]; of a list: the list of results. c, c+1, c+2:
 	                  * three scratch slots */
 	OP_CANCEL, /* cancel handle(s) x[a] with message x[b]?; dst = bool or list of bool */
 	OP_CALL,   /* dst = result of def code call[a] */
@@ -118,6 +122,8 @@ struct handler {
 	uint16_t pair; /* slots pair (an int, enum leave) and pair + 1 */
 	uint8_t  kind; /* enum handler_kind */
 };
+
+#define CAPTURE_UNREAD UINT16_MAX /* of a child's body: nothing reads that slot */
 
 /* One coroutine body. The first `capture_count` slots are filled when a coroutine starts: from
  * the maker's slots captures[i] for branches and tasks (a snapshot), from the arguments in order
@@ -252,6 +258,16 @@ struct outcall {
 	bool     is_listed; /* thread: the arguments stand in a list */
 };
 
+/* A task that is a job of its own. The slots of the code that waits for it are these. */
+enum { CHILD_CAPTURES, CHILD_LOOP, CHILD_CLAIM, CHILD_RESULT, CHILD_SLOTS };
+
+struct child {
+	uint32_t code;  /* its body; captures are slots of the maker, or CAPTURE_UNREAD */
+	uint32_t proxy; /* code of the task that waits for it: OP_CHILD, OP_END */
+	uint32_t loop;  /* x: a name or a number */
+	uint32_t node;  /* of its create_task; its body's is the one below */
+};
+
 struct program {
 	atomic_uint      refs;
 	struct op       *ops;
@@ -275,6 +291,8 @@ struct program {
 	uint32_t         exec_count;
 	struct outcall  *outcalls;
 	uint32_t         outcall_count;
+	struct child    *children;
+	uint32_t         child_count;
 	struct handler  *handlers;
 	uint32_t         handler_count;
 	struct after    *afters;

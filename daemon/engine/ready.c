@@ -46,3 +46,37 @@ struct sched *ready_pop(struct job *j)
 	s->at.next = NULL;
 	return s;
 }
+
+/* --- jobs that have something to do --- */
+
+void engine_activate(struct engine *e, struct job *j)
+{
+	if (j->is_active || j->wants_now)
+		return;
+	j->is_active = true;
+	j->active_next = NULL;
+	if (e->active_last != NULL)
+		e->active_last->active_next = j;
+	else
+		e->active_first = j;
+	e->active_last = j;
+}
+
+void engine_deactivate(struct engine *e, struct job *j)
+{
+	struct job *before = NULL;
+
+	if (!j->is_active)
+		return;
+	if (e->active_first != j)
+		for (before = e->active_first; before->active_next != j;
+		     before = before->active_next)
+			;
+	if (before != NULL)
+		before->active_next = j->active_next;
+	else
+		e->active_first = j->active_next;
+	if (e->active_last == j)
+		e->active_last = before;
+	j->is_active = false;
+}

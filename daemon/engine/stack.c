@@ -1,4 +1,5 @@
 /* What the tasks of a job wait for; and the same as JSON, for people. */
+#include "daemon/engine/child.h"
 #include "daemon/engine/exec.h"
 #include "daemon/engine/job_event.h"
 #include "daemon/engine/join.h"
@@ -47,6 +48,8 @@ static enum engine_wait_kind kind_of(const struct task *t)
 		return ENGINE_WAIT_EVENT;
 	case TASK_EXECUTING:
 		return command_kind(exec_awaited(t));
+	case TASK_PARENTING:
+		return ENGINE_WAIT_CHILD;
 	case TASK_DONE:
 		break;
 	}
@@ -103,6 +106,10 @@ static void describe_wait(const struct engine *e, const struct job *j, const str
 		return;
 	case TASK_EXECUTING:
 		describe_command(e, t, w);
+		return;
+	case TASK_PARENTING:
+		w->ticket = child_awaited(t)->claim.ticket;
+		w->is_stopping = child_awaited(t)->claim.sched.obj.state == CHILD_STOPPING;
 		return;
 	case TASK_READY:
 	case TASK_RUNNING:
@@ -189,6 +196,8 @@ static const char *state_name(enum engine_wait_kind kind)
 		return "running";
 	case ENGINE_WAIT_STOP:
 		return "stopping";
+	case ENGINE_WAIT_CHILD:
+		return "parenting";
 	}
 	CHECK_NEVER("state_name: unknown kind");
 }
@@ -213,7 +222,8 @@ static void write_waiting_for(struct buf *b, const struct engine_wait *w)
 static bool has_waiting_for(enum engine_wait_kind kind)
 {
 	return kind != ENGINE_WAIT_NOTHING && kind != ENGINE_WAIT_TIME &&
-	       kind != ENGINE_WAIT_LIMIT && kind != ENGINE_WAIT_SIBLINGS;
+	       kind != ENGINE_WAIT_LIMIT && kind != ENGINE_WAIT_SIBLINGS &&
+	       kind != ENGINE_WAIT_CHILD;
 }
 
 static void write_task(struct buf *b, const struct engine_wait *w)
@@ -235,14 +245,15 @@ static void write_task(struct buf *b, const struct engine_wait *w)
 		buf_add_text(b, ",\"name\":");
 		value_write_json(b, w->label);
 	}
-	buf_add_byte(b, '}');
 }
 
 struct listing {
-	struct buf *b;
-	struct buf  row;
-	uint32_t    left;
-	bool        is_begun;
+	struct buf      *b;
+	struct buf       row;
+	engine_stack_fn *more;
+	void            *ctx;
+	uint32_t         left;
+	bool             is_begun;
 };
 
 /* Whole rows only: what would go over the cap of the buffer ends the list. */
@@ -252,6 +263,9 @@ static bool list_task(void *ctx, const struct engine_wait *w)
 
 	buf_clear(&l->row);
 	write_task(&l->row, w);
+	if (l->more != NULL)
+		l->more(l->ctx, w, &l->row);
+	buf_add_byte(&l->row, '}');
 	if (l->row.failed != GD_OK)
 		l->b->failed = l->row.failed;
 	if (l->b->cap != 0 && l->b->bytes + l->row.bytes + 2 > l->b->cap)
@@ -263,9 +277,10 @@ static bool list_task(void *ctx, const struct engine_wait *w)
 	return --l->left > 0;
 }
 
-bool engine_write_stack(const struct engine *e, uint64_t id, uint32_t limit, struct buf *b)
+bool engine_write_stack(const struct engine *e, uint64_t id, uint32_t limit, struct buf *b,
+                        engine_stack_fn *more, void *ctx)
 {
-	struct listing l = { .b = b, .left = limit };
+	struct listing l = { .b = b, .more = more, .ctx = ctx, .left = limit };
 
 	if (job_find(e, id) == NULL)
 		return false;

@@ -68,6 +68,7 @@ const char *expr_type_name(struct value v)
 	case VALUE_T_EXEC:
 	case VALUE_T_EVENT:
 	case VALUE_T_EVENT_WAIT:
+	case VALUE_T_CHILD:
 		return "task handle";
 	case VALUE_T_NONE:
 		break;

@@ -88,6 +88,7 @@ static size_t object_bytes(const struct vobj *obj)
 	case VALUE_T_EXEC:
 	case VALUE_T_EVENT:
 	case VALUE_T_EVENT_WAIT:
+	case VALUE_T_CHILD:
 		break;
 	}
 	CHECK_NEVER("object_bytes: not an object of this module");

@@ -80,6 +80,7 @@ bool value_is_true(struct value v)
 	case VALUE_T_EXEC:
 	case VALUE_T_EVENT:
 	case VALUE_T_EVENT_WAIT:
+	case VALUE_T_CHILD:
 		break;
 	}
 	return true;
@@ -316,6 +317,7 @@ static void write_below(struct buf *b, struct value v, uint32_t depth)
 	case VALUE_T_EXEC:
 	case VALUE_T_EVENT:
 	case VALUE_T_EVENT_WAIT:
+	case VALUE_T_CHILD:
 		break;
 	}
 	if (b->failed == GD_OK)

@@ -291,7 +291,7 @@ static void look_at_stack(struct run *r)
 	struct buf b = { 0 };
 	json_t    *json;
 
-	if (engine_write_stack(r->engine, JOB, STACK_ROWS, &b)) {
+	if (engine_write_stack(r->engine, JOB, STACK_ROWS, &b, NULL, NULL)) {
 		CHECK(b.failed == GD_OK);
 		json = expect_json(b.at, b.bytes);
 		CHECK(json_is_array(json) && json_array_size(json) <= STACK_ROWS);

@@ -56,6 +56,7 @@ bool sim_start_over(struct sim *s)
 void sim_close(struct sim *s)
 {
 	engine_outs_close(s->engine, &s->outs);
+	family_close(&s->family, engine_heap(s->engine));
 	engine_close(s->engine);
 	journal_clear(s);
 	free(s->inputs);
@@ -67,6 +68,7 @@ void sim_close(struct sim *s)
 }
 
 static void feed(struct sim *s, struct engine_in *in);
+static void step(struct sim *s, const struct engine_in *in);
 
 static void *grown(void *at, uint32_t *room, uint32_t count, size_t bytes)
 {
@@ -134,6 +136,21 @@ static void grant_permits(struct sim *s)
 
 /* --- outputs and inputs --- */
 
+/* A child is built anew from what its parent says, so that only the parent's journal is kept. */
+static void play_family(struct sim *s)
+{
+	struct engine_in in;
+
+	while (!s->is_replaying && family_next(&s->family, s->engine, &in)) {
+		if (family_is_child(in.job))
+			step(s, &in);
+		else
+			feed(s, &in);
+		value_release(engine_heap(s->engine), in.message);
+		program_release(in.program);
+	}
+}
+
 /* What a daemon does with outputs: note them, and answer those that ask for something. */
 static void take_outs(struct sim *s)
 {
@@ -143,8 +160,10 @@ static void take_outs(struct sim *s)
 	for (uint32_t i = 0; i < s->outs.count; i++) {
 		const struct engine_out *o = &s->outs.at[i];
 
-		sim_write_out(s, o);
-		if (s->on_output != NULL)
+		family_note(&s->family, engine_heap(s->engine), o);
+		if (!family_is_child(o->job))
+			sim_write_out(s, o);
+		if (s->on_output != NULL && !family_is_child(o->job))
 			s->on_output(s, o);
 		played_note_out(&s->runner, o);
 		if (o->kind == ENGINE_ACQUIRE)
@@ -161,6 +180,7 @@ static void take_outs(struct sim *s)
 		feed(s,
 		     &(struct engine_in){ .kind = ENGINE_NOW, .time = s->now, .job = wanting[i] });
 	grant_permits(s);
+	play_family(s);
 }
 
 static void keep(struct sim *s, const struct engine_in *in)
@@ -225,7 +245,7 @@ static void start(struct sim *s, uint64_t id, struct program *p, gd_nsec time, g
 	struct load_problems problems = { 0 };
 
 	assert_true(p->job_arg_count <= 64);
-	s->has_commands = s->has_commands || p->exec_count + p->outcall_count > 0;
+	s->has_commands = s->has_commands || p->exec_count + p->outcall_count + p->child_count > 0;
 	assert_int_equal(load_args(engine_heap(s->engine), p, NULL, args, &problems, NULL), GD_OK);
 	feed(s, &(struct engine_in){ .kind = ENGINE_START,
 	                             .time = time,

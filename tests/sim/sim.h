@@ -11,6 +11,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/wall.h"
 #include "daemon/load/load.h"
+#include "tests/sim/family.h"
 #include "tests/sim/played.h"
 
 #define SIM_EPOCH (INT64_C(1700000000) * GD_NSEC_PER_SEC) /* where a sim's clock begins */
@@ -47,9 +48,10 @@ struct sim {
 	struct sim_permit *permits; /* in the order of asking */
 	uint32_t           permit_count, permit_room;
 	struct played      runner;
+	struct family      family;
 	struct wall        wall; /* the steps that the engine was told of */
-	bool has_commands;       /* a job has an exec: time goes from deadline to deadline */
-	bool has_job_lines;      /* job.started as well */
+	bool has_commands; /* a job has an exec, or children: time goes from deadline to deadline */
+	bool has_job_lines; /* job.started as well */
 	void (*on_output)(struct sim              *s,
 	                  const struct engine_out *o); /* NULL: only the transcript */
 	bool is_replaying; /* the journal answers all that is asked of the outside */

@@ -337,7 +337,7 @@ static void expect_stack(struct sim *s, const char *rows)
 {
 	struct buf b = { 0 };
 
-	assert_true(engine_write_stack(s->engine, 1, 10, &b));
+	assert_true(engine_write_stack(s->engine, 1, 10, &b, NULL, NULL));
 	buf_add_byte(&b, '\0');
 	assert_string_equal(b.at, rows);
 	buf_close(&b);

@@ -193,7 +193,7 @@ static void given_a_wait_for_the_wall_when_its_stack_is_asked_for_then_it_shows_
 	uint64_t job = sim_submit(s, WAIT);
 
 	sim_set_wall(s, 100 * SEC);
-	assert_true(engine_write_stack(s->engine, job, 1, &b));
+	assert_true(engine_write_stack(s->engine, job, 1, &b, NULL, NULL));
 	buf_add_byte(&b, '\0');
 
 	assert_non_null(strstr(b.at, "\"until\":1700000600.0"));

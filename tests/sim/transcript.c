@@ -40,6 +40,12 @@ const char *sim_out_name(enum engine_out_kind kind)
 		return "more";
 	case ENGINE_CALL:
 		return "call";
+	case ENGINE_SPAWN:
+		return "spawn";
+	case ENGINE_SPAWN_STOP:
+		return "spawn.stop";
+	case ENGINE_SPAWN_KILL:
+		return "spawn.kill";
 	}
 	abort();
 }
@@ -62,12 +68,32 @@ static void write_command(struct sim *s, const struct engine_out *o)
 	buf_add_byte(b, '\n');
 }
 
+/* "spawn 1 /0/create_task", "spawn.stop 1 \"enough\"" */
+static void write_spawn(struct sim *s, const struct engine_out *o)
+{
+	struct buf *b = &s->transcript;
+
+	buf_addf(b, "[%6.0fms] job %llu %s %u", (double)(o->time - SIM_EPOCH) / 1e6,
+	         (unsigned long long)o->job, sim_out_name(o->kind), (unsigned)o->ticket);
+	if (o->path != PROGRAM_NONE) {
+		buf_add_byte(b, ' ');
+		buf_add(b, s->outs.paths.at + o->path, o->path_bytes);
+	}
+	if (!value_is_none(o->data)) {
+		buf_add_byte(b, ' ');
+		value_write_json(b, o->data);
+	}
+	buf_add_byte(b, '\n');
+}
+
 void sim_write_out(struct sim *s, const struct engine_out *o)
 {
 	struct buf *b = &s->transcript;
 
 	if (o->attempt != 0)
 		write_command(s, o);
+	if (o->kind == ENGINE_SPAWN || o->kind == ENGINE_SPAWN_STOP || o->kind == ENGINE_SPAWN_KILL)
+		write_spawn(s, o);
 	if (o->ordinal == 0 || (o->kind == ENGINE_JOB_STARTED && !s->has_job_lines))
 		return;
 	buf_addf(b, "[%6.0fms] job %llu %s", (double)(o->time - SIM_EPOCH) / 1e6,
