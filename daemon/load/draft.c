@@ -25,25 +25,39 @@ static void capture_names(struct loader *l, struct draft *d, const json_t *body)
 	uint32_t             source;
 
 	for (uint32_t i = range.from; i < range.to; i++) {
+		if (d->is_child && l->mentions.symbol[i] == l->mentions.undo)
+			continue;
 		source = names_newest(&l->names, l->mentions.symbol[i]);
 		if (source != BINDING_NONE && l->names.binding[source].code == d->maker->code)
 			capture(l, d, source);
 	}
 }
 
-void draft_begin(struct loader *l, struct draft *d, uint32_t code, const json_t *body)
+static void begin(struct loader *l, struct draft *d, uint32_t code, const json_t *body,
+                  bool is_child)
 {
 	*d = (struct draft){ .maker = l->draft,
 		             .code = code,
 		             .handler = PROGRAM_NONE,
 		             .except_pair = PROGRAM_NONE,
 		             .first_binding = l->names.binding_count,
-		             .is_concurrent = body != NULL };
+		             .is_concurrent = body != NULL,
+		             .is_child = is_child };
 	if (body != NULL && !loader_failed(l))
 		capture_names(l, d, body);
 	l->draft = d;
 	(void)slots_take(l, d->capture_count);
 	d->bound_top = d->top;
+}
+
+void draft_begin(struct loader *l, struct draft *d, uint32_t code, const json_t *body)
+{
+	begin(l, d, code, body, false);
+}
+
+void draft_begin_child(struct loader *l, struct draft *d, uint32_t code, const json_t *body)
+{
+	begin(l, d, code, body, true);
 }
 
 /* The slots of the maker that fill the first slots of a branch. A capture that nothing reads gets
@@ -69,7 +83,8 @@ static uint16_t *take_captures(struct loader *l, const struct draft *d, uint32_t
 		l->b.failed = true;
 		return NULL;
 	}
-	used_slot = (uint16_t)l->names.binding[capture[*count - 1].source].slot;
+	used_slot = d->is_child ? CAPTURE_UNREAD
+	                        : (uint16_t)l->names.binding[capture[*count - 1].source].slot;
 	for (uint32_t i = 0; i < *count; i++) {
 		source = &l->names.binding[capture[i].source];
 		slots[i] = capture[i].is_used ? (uint16_t)source->slot : used_slot;

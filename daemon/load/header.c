@@ -24,12 +24,9 @@ static void read_title(struct loader *l, const struct place *at, const json_t *j
 
 static void read_loop(struct loader *l, const struct place *at, const json_t *json)
 {
-	if (!json_is_string(json) && !(json_is_integer(json) && json_integer_value(json) >= 0)) {
-		loader_problem(l, at, "", "\"loop\" is the name or the number of an event loop");
-		return;
-	}
 	l->b.program->loop = load_value(&l->b.heap, json);
 	value_make_immortal(&l->b.heap, l->b.program->loop);
+	constant_check(l, at, json, SLOT_LOOP, l->b.program->loop);
 }
 
 static void read_events(struct loader *l, const struct place *at, const json_t *json)

@@ -65,10 +65,10 @@ static enum gd_err finish(struct loader *l, struct program **out, struct gd_erro
 	return program_builder_finish(&l->b, out, why);
 }
 
-enum gd_err load_program(const json_t *spec, struct program **out, struct load_problems *problems,
-                         struct gd_error *why)
+static enum gd_err load(const json_t *spec, bool knows_no_children, struct program **out,
+                        struct load_problems *problems, struct gd_error *why)
 {
-	struct loader l = { .hint_work = NEAREST_WORK };
+	struct loader l = { .hint_work = NEAREST_WORK, .knows_no_children = knows_no_children };
 	enum gd_err   rc;
 
 	*problems = (struct load_problems){ 0 };
@@ -91,4 +91,16 @@ enum gd_err load_program(const json_t *spec, struct program **out, struct load_p
 	mentions_close(&l.mentions);
 	program_builder_close(&l.b);
 	return rc;
+}
+
+enum gd_err load_program(const json_t *spec, struct program **out, struct load_problems *problems,
+                         struct gd_error *why)
+{
+	return load(spec, false, out, problems, why);
+}
+
+enum gd_err load_program_old(const json_t *spec, struct program **out,
+                             struct load_problems *problems, struct gd_error *why)
+{
+	return load(spec, true, out, problems, why);
 }

@@ -38,6 +38,11 @@ void load_problems_write_json(struct buf *b, const struct load_problems *p);
 GD_NODISCARD enum gd_err load_program(const json_t *spec, struct program **out,
                                       struct load_problems *problems, struct gd_error *why);
 
+/* The same for a job that was accepted when `loop` of a create_task was not looked at: all its tasks
+ * run on its own loop. */
+GD_NODISCARD enum gd_err load_program_old(const json_t *spec, struct program **out,
+                                          struct load_problems *problems, struct gd_error *why);
+
 /* One value for each arg of the program: what `args` (object, or NULL) says, else the default.
  * `out` has room for p->job_arg_count; on GD_OK each is a new reference on `h`. Errors:
  * GD_INVALID_SPEC with `problems` (an arg that the header does not name), GD_NOMEM. */

@@ -246,12 +246,21 @@ static void check_items(struct loader *l, const struct place *at, const json_t *
 		               loader_type_name(json));
 }
 
+bool constant_is_loop(struct value v)
+{
+	if (value_is_type(v, VALUE_T_TEXT))
+		return value_text(v)->bytes > 0 && value_text(v)->bytes <= LOOP_NAME_BYTES_MAX;
+	return value_type(v) == VALUE_T_INT && value_as_int(v) >= 0;
+}
+
 static void check_loop(struct loader *l, const struct place *at, const json_t *json, struct value v)
 {
 	(void)json;
-	if (!value_is_type(v, VALUE_T_TEXT) &&
-	    !(value_type(v) == VALUE_T_INT && value_as_int(v) >= 0))
-		loader_problem(l, at, "", "\"loop\" is the name or the number of an event loop");
+	if (!constant_is_loop(v) && !(l->knows_no_children && value_is_type(v, VALUE_T_TEXT)))
+		loader_problem(
+			l, at, "",
+			"\"loop\" is the name of an event loop, 1 to %d bytes, or its number",
+			LOOP_NAME_BYTES_MAX);
 }
 
 static void check_handles(struct loader *l, const struct place *at, const json_t *json,

@@ -145,7 +145,7 @@ uint32_t load_body(struct loader *l, struct draft *d, struct place *at, const js
 {
 	struct target     to = { 0, true };
 	struct undo_scope undo = { 0 };
-	bool              is_job = d->code == 0 && l->has_undo;
+	bool              is_job = (d->code == 0 || d->is_child) && l->has_undo;
 
 	if (d->capture_count == 0 || !is_one_simple_op(json))
 		to.slot = slots_take(l, 1);
@@ -156,6 +156,22 @@ uint32_t load_body(struct loader *l, struct draft *d, struct place *at, const js
 	if (is_job)
 		undo_close(l, at, &undo);
 	return to.slot;
+}
+
+uint32_t load_child_body(struct loader *l, struct place *at, const json_t *json)
+{
+	uint32_t      code = build_code(&l->b), slot;
+	const json_t *labelled = l->labelled, *follower = l->follower;
+	struct draft  d;
+
+	draft_begin_child(l, &d, code, json);
+	l->labelled = json;
+	l->follower = NULL;
+	slot = load_body(l, &d, at, json);
+	l->labelled = labelled;
+	l->follower = follower;
+	draft_end(l, &d, at, slot);
+	return code;
 }
 
 uint32_t load_coroutine(struct loader *l, struct place *at, const json_t *json,

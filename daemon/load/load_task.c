@@ -10,14 +10,16 @@ void load_create_task(struct loader *l, const struct place *at, const struct par
 	uint32_t     label = loader_part(l, at, p, KEY_NAME);
 	uint32_t     code;
 
-	/* All tasks of a job run on the job's own loop in this version, so that the answer is only
-	 * checked. */
-	(void)loader_part(l, at, p, KEY_LOOP);
 	if (p->at[KEY_NAME] == NULL)
 		label = load_label(l, &body, p->operand);
 	else if (json_object_get(p->operand, "name") != NULL &&
 	         json_object_get(p->operand, "create_task") == NULL)
 		loader_problem(l, &body, "", "this task has two names");
+	if (p->at[KEY_LOOP] != NULL && !l->knows_no_children) {
+		load_child(l, at, p, &body, label, to);
+		return;
+	}
+	(void)loader_part(l, at, p, KEY_LOOP);
 	code = load_coroutine(l, &body, p->operand, NULL);
 	(void)emit(l, at, OP_CREATE_TASK, to.slot, code, label, PROGRAM_NONE);
 }

@@ -1,6 +1,6 @@
 /* `undo`: what is registered when a step has succeeded, and the scopes that run it.
  *
- * A scope belongs to the job, to each body of a `try` and to each attempt of a `retry`. The slot of
+ * A scope belongs to the job and to each child job, to each body of a `try` and to each attempt of a `retry`. The slot of
  * the innermost one is a name that no spec can say: branches capture it, and calls pass it as one
  * more argument. */
 #include "daemon/load/loader.h"
@@ -8,12 +8,15 @@
 
 #include <string.h>
 
-/* The slot of the innermost scope; PROGRAM_NONE in the job's own code before it has one. */
+/* The slot of the innermost scope; PROGRAM_NONE in the code of a job or a child job before it has
+ * one. */
 uint32_t undo_slot(struct loader *l)
 {
 	uint32_t i = names_find(&l->names, UNDO_NAME, strlen(UNDO_NAME));
 
 	if (i == BINDING_NONE || loader_failed(l))
+		return PROGRAM_NONE;
+	if (l->draft->is_child && l->names.binding[i].code != l->draft->code)
 		return PROGRAM_NONE;
 	CHECK(l->names.binding[i].code == l->draft->code);
 	l->names.binding[i].is_used = true;

@@ -35,6 +35,7 @@ struct draft {
 	uint32_t        capture_count;
 	bool            is_concurrent; /* a branch or task: `return` is refused */
 	bool            is_generator;  /* a def that yields */
+	bool            is_child;      /* the body of a child job */
 };
 
 struct def {
@@ -64,6 +65,7 @@ struct loader {
 	const json_t          *labelled;   /* body of a branch or task: its `name` has been used */
 	const json_t          *follower;   /* body of a branch: its `after` has been used */
 	bool                   has_undo;   /* the spec has an `undo` somewhere */
+	bool                   knows_no_children; /* see load_program_old() */
 	bool                   is_in_def;
 	bool                   is_over_nodes; /* said once; what follows is not compiled */
 };
@@ -123,6 +125,8 @@ void        constant_check(struct loader *l, const struct place *at, const json_
 bool        constant_bool(struct loader *l, const struct place *at, const json_t *json);
 const char *constant_choice(struct loader *l, const struct place *at, const json_t *json,
                             const char *const *choices);
+/* Whether it says which event loop: a name, or a number. */
+bool        constant_is_loop(struct value v);
 /* A text that can become a name; NULL after a problem. */
 const char *loader_name(struct loader *l, const struct place *at, const json_t *json);
 /* Whether text holds a ${...}; $${ is a literal one. */
@@ -151,6 +155,8 @@ uint32_t     load_member(struct loader *l, const struct place *at, const struct 
 /* Starts a code and makes it the running one. `body` is scanned for names that it captures; NULL
  * for the job and defs, which see no outer names. */
 void draft_begin(struct loader *l, struct draft *d, uint32_t code, const json_t *body);
+/* The same for the body of a child job, which has undos of its own. */
+void draft_begin_child(struct loader *l, struct draft *d, uint32_t code, const json_t *body);
 /* Ends it with the value in `slot`; its maker runs again. Too many slots are a problem at `at`. */
 void draft_end(struct loader *l, struct draft *d, const struct place *at, uint32_t slot);
 
@@ -224,6 +230,8 @@ uint32_t load_body(struct loader *l, struct draft *d, struct place *at, const js
 struct after_graph;
 uint32_t load_coroutine(struct loader *l, struct place *at, const json_t *json,
                         const struct after_graph *after);
+/* The same for a child job: nobody copies its captures where it is made, see struct child. */
+uint32_t load_child_body(struct loader *l, struct place *at, const json_t *json);
 /* The modifier `name` of a branch or task body, evaluated by the maker; PROGRAM_NONE: none. */
 uint32_t load_label(struct loader *l, const struct place *at, const json_t *json);
 /* Sorts the members of a node. False after a problem that leaves nothing to compile. */
@@ -325,6 +333,12 @@ uint32_t load_command(struct loader *l, const struct place *at, const struct par
 enum exec_interrupt load_outcall_interrupt(struct loader *l, const struct place *at,
                                            const struct parts *p, enum exec_interrupt usual);
 void emit_outcall(struct loader *l, const struct place *at, uint32_t outcall, struct target to);
+
+/* --- child jobs (load_child.c) --- */
+
+/* A task that waits for a child job with the body `json`. */
+void load_child(struct loader *l, const struct place *at, const struct parts *p, struct place *body,
+                uint32_t label, struct target to);
 
 /* --- calls (load_call.c) --- */
 

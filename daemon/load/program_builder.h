@@ -20,8 +20,8 @@ struct program_builder {
 	struct buf          keys;   /* NUL-ended keys of the nodes; become program->text */
 	uint32_t           *key_at; /* where in `keys` each node's key begins; owned */
 	uint32_t op_room, code_room, node_room, key_room, join_room, branch_room, call_room,
-		arg_room, exec_room, outcall_room, handler_room, after_room, dependent_room,
-		retry_room, retry_on_room;
+		arg_room, exec_room, outcall_room, child_room, handler_room, after_room,
+		dependent_room, retry_room, retry_on_room;
 	bool failed;
 };
 
@@ -63,6 +63,7 @@ void     build_exec_env(struct program_builder *b, uint32_t exec, uint32_t varia
 uint32_t build_outcall(struct program_builder *b, struct outcall outcall);
 void build_outcall_part(struct program_builder *b, uint32_t outcall, uint32_t part, uint32_t name,
                         uint32_t x);
+uint32_t     build_child(struct program_builder *b, struct child child);
 /* `count` in a row, which are not filled in yet; the first index. */
 uint32_t     build_afters(struct program_builder *b, uint32_t count);
 uint32_t     build_dependents(struct program_builder *b, uint32_t count);

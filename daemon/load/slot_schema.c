@@ -43,7 +43,8 @@ static const struct slot_schema SLOTS[SLOT_VALUE + 1] = {
 	[SLOT_ITEMS] = { "items", "{'type': ['array', 'object', 'string'],"
 	                          " 'if': {'type': 'string'}, 'then': <expression>}" },
 	[SLOT_LABEL] = { "label", "{'anyOf': [{'type': 'string', 'minLength': 1}, <expression>]}" },
-	[SLOT_LOOP] = { "loop", "{'anyOf': [{'type': ['string', 'integer'], 'minimum': 0},"
+	[SLOT_LOOP] = { "loop", "{'anyOf': [{'type': 'integer', 'minimum': 0},"
+	                        " {'type': 'string', 'minLength': 1, 'maxLength': 200},"
 	                        " <expression>]}" },
 	[SLOT_METHOD] = { "method",
 	                  "{'anyOf': [{'type': 'string',"

@@ -196,7 +196,7 @@ static void given_bad_constants_then_they_are_found_before_the_job_runs(void **s
 	load_expect_problems(
 		"[{\"create_task\": [], \"loop\": -1}, {\"create_task\": [], \"loop\": \"a\"},"
 		" {\"gather\": [], \"return_exceptions\": 1}]",
-		"/0/loop: \"loop\" is the name or the number of an event loop\n"
+		"/0/loop: \"loop\" is the name of an event loop, 1 to 200 bytes, or its number\n"
 		"/2/return_exceptions: \"return_exceptions\" is true or false\n");
 }
 
@@ -252,7 +252,7 @@ static void given_a_bad_header_then_each_key_is_pointed_to(void **state)
 		"/gatherd: \"gatherd\" is 1 in this version\n"
 		"/title: \"title\" is text, not a number\n"
 		"/args/a b: not a name: \"a b\"\n"
-		"/loop: \"loop\" is the name or the number of an event loop\n"
+		"/loop: \"loop\" is the name of an event loop, 1 to 200 bytes, or its number\n"
 		"/events: \"events\" is \"all\" or \"job\"\n"
 		"/def/f/param: \"param\" is not a key of a def; did you mean \"params\"?\n"
 		"/def/g: a def needs \"do\"\n"
