@@ -59,7 +59,7 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 }
 
 /* At the start, and again when the configuration was read again. */
-static void set_retention(struct daemon *d)
+static void set_bounds(struct daemon *d)
 {
 	struct config               *c = &d->config;
 	const struct store_retention bounds = {
@@ -72,6 +72,7 @@ static void set_retention(struct daemon *d)
 	};
 
 	store_retain(d->store, &bounds);
+	atomic_store(&d->pool->jobs_max, atomic_load(&c->max_jobs));
 }
 
 static void on_reload(evutil_socket_t number, short what, void *ctx)
@@ -84,7 +85,7 @@ static void on_reload(evutil_socket_t number, short what, void *ctx)
 	(void)what;
 	notify_reloading();
 	rc = config_reload(&d->config, &why);
-	set_retention(d);
+	set_bounds(d);
 	if (rc != GD_OK || auth_reload(d->auth, &why) != GD_OK)
 		log_error("config.refused", "%s; the old configuration stays", why.text);
 	else
@@ -180,7 +181,7 @@ static enum gd_err open_store(struct daemon *d, struct gd_error *why)
 
 	if (rc != GD_OK)
 		return rc;
-	set_retention(d);
+	set_bounds(d);
 	if (store_was_older(d->store))
 		log_warn("store.rolled_back", "what was acknowledged since is lost; store=%s",
 		         store_uuid(d->store));

@@ -1,6 +1,7 @@
 #include "daemon/run/apply.h"
 
 #include "daemon/log.h"
+#include "daemon/run/children.h"
 #include "daemon/run/permits.h"
 #include "daemon/run/pool.h"
 #include "proto/base/check.h"
@@ -107,6 +108,9 @@ static enum event_kind event_of(enum engine_out_kind kind)
 	case ENGINE_KILL:
 	case ENGINE_MORE:
 	case ENGINE_CALL:
+	case ENGINE_SPAWN:
+	case ENGINE_SPAWN_STOP:
+	case ENGINE_SPAWN_KILL:
 		CHECK_NEVER("what an engine asks for is no event");
 	}
 	CHECK_NEVER("event_of: unknown output");
@@ -199,6 +203,7 @@ static void note_end(struct loop *l, struct live_job *job, const struct engine_o
 	l->ended_job = job->id;
 	l->ended_status = status;
 	l->ended_time = out->time;
+	children_job_ended(l, job->id, status, out->time, data);
 	jobs_remove(&l->jobs, job);
 }
 
@@ -250,6 +255,7 @@ void apply_quarantine(struct loop *l, uint64_t job, uint32_t last_ordinal,
 	          words);
 	engine_drop(l->engine, job);
 	permits_forget(l, job, now);
+	children_job_ended(l, job, JOB_FAILED, now, ended->u.change.error);
 	if (l->effects.forget != NULL)
 		l->effects.forget(l->effects.ctx, job, now);
 	if (live != NULL)
@@ -350,6 +356,12 @@ static void obey(struct loop *l, const struct engine_out *out)
 		CHECK(l->effects.obey != NULL);
 		if (is_heard(l, out))
 			l->effects.obey(l->effects.ctx, out);
+		return;
+	case ENGINE_SPAWN:
+	case ENGINE_SPAWN_STOP:
+	case ENGINE_SPAWN_KILL:
+		if (is_heard(l, out))
+			children_obey(l, out);
 		return;
 	case ENGINE_JOB_STARTED:
 	case ENGINE_TASK_STARTED:

@@ -1,5 +1,7 @@
 #include "daemon/run/inputs.h"
 
+#include "daemon/load/load.h"
+#include "daemon/run/children.h"
 #include "daemon/run/pool.h"
 #include "daemon/run/submit.h"
 #include "daemon/store/journal.h"
@@ -156,14 +158,106 @@ void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time)
 	loop_step(l, &in);
 }
 
+bool inputs_is_behind(const struct loop *l, uint64_t job)
+{
+	const struct live_job *live = jobs_find(&l->jobs, job);
+	struct engine_job_info info;
+
+	if (live == NULL || !engine_job_info(l->engine, job, &info))
+		return false;
+	return info.ordinal < live->stored_ordinal || info.tickets < children_last_ticket(l, job);
+}
+
+/* To where it was; each of its deadlines needs no more than its timer. */
+static void catch_up(struct loop *l, uint64_t job)
+{
+	struct engine_in in = { .kind = ENGINE_TIME, .job = job };
+	gd_nsec          now = loop_now(l);
+
+	while (inputs_is_behind(l, job) && engine_next_due_of(l->engine, job, now, &in.time))
+		loop_step(l, &in);
+}
+
+/* What has happened at `time` elsewhere, but not before the clock of the job, which may have gone on.
+ * False: it has ended first. */
+static bool feed(struct loop *l, struct engine_in *in)
+{
+	struct engine_job_info info;
+
+	catch_up(l, in->job);
+	if (!engine_job_info(l->engine, in->job, &info))
+		return false;
+	if (in->time < info.now)
+		in->time = info.now;
+	loop_reach(l, in->time);
+	journal(l, jobs_find(&l->jobs, in->job), in);
+	loop_step(l, in);
+	return true;
+}
+
 void inputs_feed(struct loop *l, const struct engine_in *in)
 {
 	struct live_job *live = jobs_find(&l->jobs, in->job);
+	struct engine_in at = *in;
 
 	CHECK(live != NULL && live->start == NULL);
-	journal(l, live, in);
-	loop_step(l, in);
-	l->effects.took(l->effects.ctx, in);
+	if (feed(l, &at))
+		l->effects.took(l->effects.ctx, &at);
+}
+
+/* --- families --- */
+
+void inputs_stop(struct loop *l, uint64_t job, uint32_t wanted, const char *message, gd_nsec time)
+{
+	struct value_heap *heap = engine_heap(l->engine);
+	struct engine_in   in = {
+		  .kind = ENGINE_CANCEL, .job = job, .message = VALUE_NULL, .is_of_parent = true
+	};
+	struct engine_job_info info;
+
+	if (message != NULL)
+		in.message = value_text_new(heap, message, strlen(message));
+	if (value_is_none(in.message)) { /* a cancel without its words is better than none */
+		heap->failed = false;
+		in.message = VALUE_NULL;
+	}
+	while (engine_job_info(l->engine, job, &info) && info.parent_cancels < wanted) {
+		in.time = time;
+		(void)feed(l, &in);
+	}
+	value_release(heap, in.message);
+}
+
+/* {result: ..} and so on; a new reference. */
+static struct value outcome_value(struct value_heap *h, enum job_status status, struct text outcome)
+{
+	const char  *name = status == JOB_COMPLETED ? "result"
+	                    : status == JOB_FAILED  ? "error"
+	                                            : "cancelled";
+	json_t      *json = json_loadb(outcome.at, outcome.bytes, JSON_DECODE_ANY, NULL);
+	struct value v = json == NULL ? VALUE_NULL : load_value(h, json);
+
+	json_decref(json);
+	return value_dict_put(h, value_dict_new(h, 1), value_text_new(h, name, strlen(name)), v);
+}
+
+void inputs_child_ended(struct loop *l, uint64_t job, uint32_t ticket, enum job_status status,
+                        gd_nsec time, struct text outcome)
+{
+	struct value_heap *heap = engine_heap(l->engine);
+	struct engine_in   in = { .kind = ENGINE_CHILD_ENDED,
+		                  .job = job,
+		                  .time = time,
+		                  .ticket = ticket,
+		                  .message = outcome_value(heap, status, outcome) };
+	struct gd_error    why;
+
+	if (heap->failed) {
+		(void)gd_fail(&why, GD_NOMEM, "no memory for the end of a child");
+		pool_die("loop.no_memory", &why);
+	}
+	(void)feed(l, &in);
+	value_release(heap, in.message);
 }
 
 void inputs_answer_wants(struct loop *l)

@@ -3,6 +3,11 @@
  *
  * The journal row goes into the open group before what it causes, so both become durable together
  * or not at all, and nothing of it is seen before. Memory that ends here ends the process.
+ * What happened before the restart, and is heard of now, is of an earlier time than some of what the job
+ * had done already: timers need no journal. So a job of an earlier life is first taken to where it was,
+ * as far as anybody can tell: until all of its stored events have come out again, and all of its children
+ * were asked for.
+ *
  * Threads: the loop's own.
  */
 #ifndef GATHERD_RUN_INPUTS_H
@@ -33,6 +38,14 @@ void inputs_grant(struct loop *l, uint64_t job, uint32_t ticket, gd_nsec time);
 /* What answers an effect (BEGIN, EXITED, LINES, RESUME), with its time, which is not before the clock
  * of its job; the message is borrowed. The job lives here. */
 void inputs_feed(struct loop *l, const struct engine_in *in);
+/* The parent of a job that may live here wants it cancelled, once for all or for the second time:
+ * `wanted` is 1 or 2. `message` is UTF-8 or NULL. What it has heard already is not repeated. */
+void inputs_stop(struct loop *l, uint64_t job, uint32_t wanted, const char *message, gd_nsec time);
+/* A child of `job`, which lives here, is over; `outcome` is its result or error, JSON. */
+void inputs_child_ended(struct loop *l, uint64_t job, uint32_t ticket, enum job_status status,
+                        gd_nsec time, struct text outcome);
+/* Whether a job that lives here has not come to where it was before the restart. */
+bool inputs_is_behind(const struct loop *l, uint64_t job);
 /* Gives every job that wants to know the time an ENGINE_NOW. */
 void inputs_answer_wants(struct loop *l);
 

@@ -1,6 +1,7 @@
 #include "daemon/run/loop.h"
 
 #include "daemon/run/apply.h"
+#include "daemon/run/children.h"
 #include "daemon/run/inputs.h"
 #include "daemon/run/pool.h"
 #include "daemon/run/recover.h"
@@ -318,6 +319,10 @@ static void run_engine(struct loop *l)
 		arm(l, GD_NSEC_NEVER);
 		return;
 	}
+	if (children_hold_time(l)) {
+		arm(l, GD_NSEC_NEVER);
+		return;
+	}
 	/* On a full disk jobs rest as they are: no sleep ends early, and what they would do next could
 	 * not be kept. */
 	if (loop_is_ahead(l) || store_is_full(l->pool->store)) {
@@ -342,9 +347,13 @@ static void run_engine(struct loop *l)
 
 void loop_turn(struct loop *l)
 {
+	bool is_more;
+
 	/* 1 would mean that the base has no events; it has the inbox */
 	CHECK(event_base_loop(l->base, EVLOOP_ONCE | (l->is_busy ? EVLOOP_NONBLOCK : 0)) == 0);
+	is_more = children_slice(l);
 	run_engine(l);
+	l->is_busy = l->is_busy || is_more;
 	atomic_store_explicit(&l->job_count, l->jobs.count, memory_order_relaxed);
 	hand_over(l);
 	l->hooks.on_turn_end(l->hooks.ctx);
@@ -436,6 +445,8 @@ enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool, struct 
 		rc = gd_fail(why, GD_NOMEM, "loop: no event base");
 	else if ((rc = open_events(l, why)) == GD_OK)
 		rc = engine_open(&l->engine, why);
+	if (rc == GD_OK)
+		rc = children_open(l, why);
 	if (rc != GD_OK) {
 		loop_close(l);
 		return rc;
@@ -455,6 +466,7 @@ void loop_close(struct loop *l)
 	if (l->open != NULL)
 		store_group_free(l->open);
 	recover_close(l);
+	children_close(l->children);
 	if (l->engine != NULL) {
 		submit_forget_waiting(l);
 		engine_outs_close(l->engine, &l->outs);

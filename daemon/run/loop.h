@@ -37,6 +37,7 @@
  * behind all that was handed over. */
 #define LOOP_AHEAD_BYTES_MAX (1u << 20)
 
+struct children;
 struct pool;
 
 /* What the connections' side does when the loop has something for it. All on the loop's thread. */
@@ -82,7 +83,8 @@ struct loop {
 	struct engine_outs   outs;
 	struct program_cache programs;
 	struct jobs          jobs;
-	uint64_t            *wants; /* jobs that want to know the time; owned */
+	struct children     *children; /* owned */
+	uint64_t            *wants;    /* jobs that want to know the time; owned */
 	uint32_t             want_count;
 	uint32_t             want_room;
 	struct store_group  *open; /* what this turn produced; NULL: nothing yet */

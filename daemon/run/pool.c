@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/run/commit.h"
+#include "daemon/run/loop_names.h"
 #include "daemon/run/permits.h"
 #include "daemon/run/recover.h"
 #include "daemon/run/semaphores.h"
@@ -33,7 +34,9 @@ enum gd_err pool_open(uint32_t loops, struct pool **out, struct gd_error *why)
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		return gd_fail(why, GD_NOMEM, "pool: %zu bytes", sizeof *p);
 	if ((rc = clock_open(&clock_of_system, &p->clock, why)) != GD_OK ||
+	    (rc = loop_names_open(&p->names, why)) != GD_OK ||
 	    (rc = semaphores_open(1, permits_grant, p, &p->semaphores, why)) != GD_OK) {
+		loop_names_close(p->names);
 		clock_close(p->clock);
 		free(p);
 		return rc;
@@ -54,6 +57,7 @@ void pool_close(struct pool *p)
 	for (uint32_t i = 0; i < p->count; i++)
 		loop_close(&p->at[i].loop);
 	semaphores_close(p->semaphores);
+	loop_names_close(p->names);
 	clock_close(p->clock);
 	free(p);
 }
@@ -72,10 +76,18 @@ static enum gd_err start_clock(struct pool *p, struct gd_error *why)
 	return rc;
 }
 
+static enum gd_err take_name(void *names, struct text name, uint32_t index, struct gd_error *why)
+{
+	return loop_names_add(names, name, index, why);
+}
+
 enum gd_err pool_use_store(struct pool *p, struct store *s, struct gd_error *why)
 {
-	uint64_t next = store_next_job_id(s);
+	uint64_t    next = store_next_job_id(s);
+	enum gd_err rc = store_each_loop(s, take_name, p->names, why);
 
+	if (rc != GD_OK)
+		return rc;
 	p->store = s;
 	for (uint32_t i = 0; i < p->count; i++) {
 		uint64_t behind = (i + p->count - next % p->count) % p->count;
@@ -154,15 +166,6 @@ void pool_drain(struct pool *p)
 uint64_t pool_take_id(struct pool *p, uint32_t loop)
 {
 	return atomic_fetch_add(&p->at[loop].next_id, p->count);
-}
-
-uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
-	return (uint32_t)(hash % p->count);
 }
 
 uint64_t pool_job_count(const struct pool *p)

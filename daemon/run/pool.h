@@ -2,7 +2,6 @@
  * pool.h - the loops of this process; a job's id decides its loop.
  *
  * Loop i hands out the ids i, i + n, i + 2n, ...: an id says where its job lives, without a table.
- * Names of loops are hashed (FNV-1a), so that the same name means the same loop every time.
  *
  * Loop 0 runs on the main thread. Ownership: the pool owns its loops. Threads: as stated.
  */
@@ -19,6 +18,7 @@
 
 _Static_assert(POOL_LOOPS_MAX <= 64, "a commit's hearers are the bits of a word");
 
+struct loop_names;
 struct semaphores;
 
 struct pool_slot {
@@ -38,6 +38,7 @@ struct pool_recovery {
 	atomic_ullong   left;       /* jobs */
 	atomic_uint     loops_left; /* whose part is not durable yet */
 	_Atomic gd_nsec latest;     /* of what any loop was told before the restart */
+	gd_nsec         resumed;    /* the time when it was over; set before any loop hears of it */
 	atomic_bool     is_over;
 };
 
@@ -45,12 +46,14 @@ struct pool {
 	struct clock        *clock;      /* owned */
 	struct store        *store;      /* borrowed; set with pool_use_store() */
 	struct semaphores   *semaphores; /* owned */
+	struct loop_names   *names;      /* of loops; owned */
 	struct semaphores   *slots;      /* the pools of commands; borrowed; NULL: none run here */
 	uint32_t             count;
 	struct pool_slot     at[POOL_LOOPS_MAX];
 	atomic_uint          lost; /* loops that have told everybody of an unknown commit */
 	uint64_t             store_beat;
 	gd_nsec              started;
+	atomic_uint          jobs_max; /* live ones, for children; 0: no bound */
 	atomic_bool          is_draining;
 	struct pool_recovery recovery;
 };
@@ -79,7 +82,6 @@ static inline struct loop *pool_loop_of(struct pool *p, uint64_t job)
 	return &p->at[job % p->count].loop;
 }
 uint64_t pool_take_id(struct pool *p, uint32_t loop);
-uint32_t pool_loop_named(const struct pool *p, const char *name, size_t bytes);
 uint64_t pool_job_count(const struct pool *p); /* with those that are still to be replayed */
 /* Of its kind; borrowed. */
 struct semaphores *pool_semaphores(const struct pool *p, enum semaphore_kind kind);

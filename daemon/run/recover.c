@@ -1,6 +1,7 @@
 #include "daemon/run/recover.h"
 
 #include "daemon/log.h"
+#include "daemon/run/children.h"
 #include "daemon/run/replay.h"
 #include "daemon/run/semaphores.h"
 #include "proto/base/check.h"
@@ -135,6 +136,7 @@ static void take_over(struct loop *l, struct inbox_msg *m)
 	for (uint32_t i = 0; i < count; i++)
 		waiting[i].msg->run(l, waiting[i].msg);
 	free(waiting);
+	children_recovered(l);
 	l->is_busy = true; /* the next turn looks what is overdue */
 }
 
@@ -144,6 +146,7 @@ static void end_all(struct pool *p)
 	struct gd_error why;
 
 	store_replay_over(p->store);
+	p->recovery.resumed = clock_time(p->clock);
 	/* The grants that follow arrive behind the word that it is over. */
 	for (uint32_t i = 0; i < p->count; i++) {
 		struct loop *l = pool_loop(p, i);

@@ -1,6 +1,7 @@
 #include "daemon/run/replay.h"
 
 #include "daemon/run/apply.h"
+#include "daemon/run/children.h"
 #include "daemon/run/pool.h"
 #include "daemon/run/semaphores.h"
 #include "daemon/run/submit.h"
@@ -8,29 +9,46 @@
 #include "proto/base/failpoint.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DEATHS_MAX 3u /* of the daemon, in a row, while it replayed the same job */
 
-static enum gd_err program_of(struct loop *l, struct text spec, struct program **out,
-                              struct gd_error *why)
+/* Of what is stored. An old program goes another way than the cached one of the same text. */
+static enum gd_err compile(struct loop *l, struct text spec, bool is_old, struct program **out,
+                           struct gd_error *why)
 {
 	struct load_problems problems = { 0 };
 	json_t              *json;
 	enum gd_err          rc;
 
-	if ((*out = program_cache_find(&l->programs, spec.at, spec.bytes)) != NULL)
-		return GD_OK;
 	if ((json = json_loadb(spec.at, spec.bytes, JSON_REJECT_DUPLICATES, NULL)) == NULL)
 		return gd_fail(why, GD_INVALID_SPEC, "the stored spec is not JSON");
-	rc = load_program(json, out, &problems, why);
+	rc = is_old ? load_program_old(json, out, &problems, why)
+	            : load_program(json, out, &problems, why);
 	json_decref(json);
 	if (rc == GD_INVALID_SPEC && problems.count != 0)
 		(void)gd_fail(why, rc, "this version does not take the stored spec: %s at %s",
 		              problems.at[0].message, problems.at[0].pointer);
 	load_problems_close(&problems);
-	if (rc == GD_OK)
+	if (rc == GD_OK && !is_old)
 		program_cache_add(&l->programs, spec.at, spec.bytes, *out);
 	return rc;
+}
+
+static enum gd_err program_of(struct loop *l, const struct store_live *stored, struct program **out,
+                              struct gd_error *why)
+{
+	const struct text spec = stored->job.spec;
+	enum gd_err       rc = GD_OK;
+
+	if ((*out = program_cache_find(&l->programs, spec.at, spec.bytes)) == NULL)
+		rc = compile(l, spec, false, out, why);
+	if (!stored->knows_no_children || (rc == GD_OK && (*out)->child_count == 0) ||
+	    rc == GD_NOMEM)
+		return rc;
+	if (rc == GD_OK)
+		program_release(*out);
+	return compile(l, spec, true, out, why);
 }
 
 static enum gd_err args_of(struct loop *l, const struct program *p, struct text stored,
@@ -102,6 +120,8 @@ static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored
 			semaphores_hold(l->pool->semaphores, job, in.ticket, in.time);
 		else if (is_effect(in.kind) && is_live(l, job))
 			l->effects.took(l->effects.ctx, &in);
+		else if (in.kind == ENGINE_CHILD_ENDED)
+			children_took(l, &in);
 		value_release(engine_heap(l->engine), in.message);
 	}
 	return GD_OK;
@@ -119,6 +139,41 @@ static void begin(struct loop *l, const struct store_job *job, struct program *p
 		time = loop_now(l); /* accepted, and the daemon ended before it began */
 	}
 	submit_begin(l, job->id, program, args, job->title, time, start_at);
+}
+
+/* Where the body of a child stands in this version's program. */
+static bool find_body(const struct program *p, struct text pointer, uint32_t *code)
+{
+	struct buf b = { 0 };
+	bool       is_found = false;
+
+	for (uint32_t i = 0; i < p->child_count && !is_found; i++) {
+		*code = p->children[i].code;
+		buf_clear(&b);
+		program_write_pointer(&b, p, p->codes[*code].node);
+		is_found = b.failed == GD_OK && b.bytes == pointer.bytes &&
+		           memcmp(b.at, pointer.at, b.bytes) == 0;
+	}
+	buf_close(&b);
+	return is_found;
+}
+
+static enum gd_err begin_child(struct loop *l, const struct store_live *stored,
+                               struct program *program, struct gd_error *why)
+{
+	const struct store_job *job = &stored->job;
+	uint32_t                code;
+	enum gd_err             rc = GD_STORE;
+
+	if (find_body(program, job->child->code, &code))
+		rc = submit_begin_child(l, job->id, program, code, job->child, job->title,
+		                        job->started != 0 ? job->started : job->submitted, why);
+	else
+		(void)gd_fail(why, rc, "the spec of its parent has no such body");
+	if (rc != GD_STORE)
+		return rc;
+	apply_quarantine(l, job->id, stored->last_ordinal, QUARANTINE_JOURNAL, why->text);
+	return GD_OK;
 }
 
 static enum gd_err replay(struct loop *l, const struct store_live *stored, struct program *program,
@@ -139,8 +194,13 @@ static enum gd_err replay(struct loop *l, const struct store_live *stored, struc
 		live->u.past = (struct job_past){ job->past.from, job->past.sum };
 	live->is_begun = job->status == JOB_RUNNING;
 	l->replay_left = stored->input_count;
-	begin(l, job, program, args);
-	rc = replay_inputs(l, stored, why);
+	rc = GD_OK;
+	if (job->child != NULL)
+		rc = begin_child(l, stored, program, why);
+	else
+		begin(l, job, program, args);
+	if (rc == GD_OK)
+		rc = replay_inputs(l, stored, why);
 	l->replay_left = 0;
 	return rc;
 }
@@ -150,9 +210,9 @@ static enum gd_err load_and_replay(struct loop *l, const struct store_live *stor
 {
 	struct program *program = NULL;
 	struct value   *args = NULL;
-	enum gd_err     rc = program_of(l, stored->job.spec, &program, why);
+	enum gd_err     rc = program_of(l, stored, &program, why);
 
-	if (rc == GD_OK)
+	if (rc == GD_OK && stored->job.child == NULL)
 		rc = args_of(l, program, stored->job.args, &args, why);
 	if (rc == GD_OK) {
 		rc = replay(l, stored, program, args, why);
@@ -177,6 +237,10 @@ enum gd_err replay_job(struct loop *l, const struct store_live *stored, struct g
 	/* To the end of its journal before anything else happens here: no budget. */
 	engine_set_budget(l->engine, UINT32_MAX);
 	l->replay_job = job;
+	if (stored->last_ticket != 0)
+		children_set_last_ticket(l, job, stored->last_ticket);
+	if (stored->job.child != NULL)
+		children_add_child(l, job, stored->job.child->parent, stored->job.child->ticket);
 	if (store_replay_begin(l->pool->store, l->index, job) >= DEATHS_MAX)
 		apply_quarantine(l, job, stored->last_ordinal, QUARANTINE_CRASH,
 		                 "the daemon ended each time it replayed this job");

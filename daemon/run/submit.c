@@ -1,8 +1,11 @@
 #include "daemon/run/submit.h"
 
 #include "daemon/run/apply.h"
+#include "daemon/run/children.h"
 #include "daemon/run/inputs.h"
+#include "daemon/run/loop_names.h"
 #include "daemon/run/pool.h"
+#include "daemon/store/journal_value.h"
 #include "proto/base/check.h"
 #include "proto/base/failpoint.h"
 
@@ -100,8 +103,53 @@ void submit_begin(struct loop *l, uint64_t job, struct program *program, const s
 		                .message = VALUE_NULL,
 		                .start_at = start_at };
 
+	if (program->child_count != 0)
+		children_add_parent(l, job);
 	loop_step(l, &in);
 	value_release(engine_heap(l->engine), in.title);
+}
+
+/* A list with as many values as the code captures; VALUE_NONE: it is none. */
+static struct value read_captures(struct value_heap *h, const struct code *code, struct text bytes)
+{
+	struct journal_cursor c = { .at = (const unsigned char *)bytes.at, .left = bytes.bytes };
+	struct value          v = journal_get_value(h, &c);
+
+	if (!c.is_bad && c.left == 0 && value_is_type(v, VALUE_T_LIST) &&
+	    value_list(v)->count == code->capture_count)
+		return v;
+	value_release(h, v);
+	return VALUE_NONE;
+}
+
+enum gd_err submit_begin_child(struct loop *l, uint64_t job, struct program *program, uint32_t code,
+                               const struct store_child *child, struct text title, gd_nsec time,
+                               struct gd_error *why)
+{
+	struct value_heap *h = engine_heap(l->engine);
+	struct value       captures = read_captures(h, &program->codes[code], child->captures);
+	struct engine_in   in = { .kind = ENGINE_START,
+		                  .time = time,
+		                  .job = job,
+		                  .program = program,
+		                  .code = code,
+		                  .message = VALUE_NULL };
+
+	if (h->failed)
+		return gd_fail(why, GD_NOMEM, "no memory for a child job");
+	if (value_is_none(captures))
+		return gd_fail(why, GD_STORE, "what a child sees cannot be read");
+	in.args = value_list(captures)->at;
+	in.title = title_value(l, program, title);
+	if (child->base.at != NULL)
+		in.message = value_text_new(h, child->base.at, child->base.bytes);
+	if (h->failed)
+		out_of_memory();
+	loop_step(l, &in);
+	value_release(h, captures);
+	value_release(h, in.title);
+	value_release(h, in.message);
+	return GD_OK;
 }
 
 /* --- with a key: after the commit --- */
@@ -232,6 +280,8 @@ static struct record *record_job(struct loop *l, const struct submission *s, gd_
 	if (s->start_at > loop_wall(l, now))
 		job->started = s->start_at;
 	r->u.submit = job;
+	if (s->loop_name.at != NULL)
+		loop_names_note(l, s->loop_name);
 	apply_queued(l, s->id, now);
 	return r;
 }
@@ -317,6 +367,7 @@ enum gd_err submit_elsewhere(struct loop *to, const struct submission *s, struct
 	copy->labels = copied(&call->arena, s->labels);
 	copy->spec = copied(&call->arena, s->spec);
 	copy->args_text = copied(&call->arena, s->args_text);
+	copy->loop_name = copied(&call->arena, s->loop_name);
 	if (s->args != NULL)
 		copy->args = call->args = json_deep_copy(s->args);
 	if (call->arena.failed || (s->args != NULL && call->args == NULL)) {

@@ -26,6 +26,7 @@ struct submission {
 	struct text     labels; /* JSON list; NULL: none */
 	struct text     spec;
 	struct text     args_text; /* JSON object; NULL: none */
+	struct text     loop_name; /* by which its loop was chosen; NULL: another way */
 	gd_nsec         start_at;  /* on the wall; 0: at once */
 	gd_nsec         retain;    /* as in struct store_job */
 	int32_t         priority;  /* the same */
@@ -48,6 +49,12 @@ void submit_cancel_waiting(struct job_start *start);
 /* True: `job` is one of those, and `m` runs on this loop when it has begun, or was never to begin. */
 bool submit_defers(struct loop *l, uint64_t job, struct inbox_msg *m);
 void submit_forget_waiting(struct loop *l); /* frees all of them */
+
+/* The first step of a child that is in the table: of `code`, which is its body; at `time`. Errors:
+ * GD_STORE, with words: its captures are not those of the code. GD_NOMEM. */
+GD_NODISCARD enum gd_err submit_begin_child(struct loop *l, uint64_t job, struct program *program,
+                                            uint32_t code, const struct store_child *child,
+                                            struct text title, gd_nsec time, struct gd_error *why);
 
 /* For recovery: the first step of a job that is in the table; at `time`, but not before the wall
  * shows `start_at`. `args` are borrowed. */
