@@ -36,6 +36,8 @@ static void print_job(const json_t *job)
 	add_value(&b, job, "status");
 	add_value(&b, job, "title");
 	add_value(&b, job, "labels");
+	add_value(&b, job, "parent");
+	add_value(&b, job, "loop");
 	if (json_integer_value(json_object_get(job, "priority")) != 0)
 		add_value(&b, job, "priority");
 	add_time(&b, job, "submitted");

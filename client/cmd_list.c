@@ -8,24 +8,42 @@
 
 static json_t *make_params(const struct options *o, json_int_t after, json_int_t limit)
 {
-	return json_pack("{s:I, s:s, s:o*, s:o*, s:o*, s:s*}", "limit", limit, "order",
+	return json_pack("{s:I, s:s, s:o*, s:o*, s:o*, s:s*, s:o*, s:o*}", "limit", limit, "order",
 	                 options_has(o, OPTION_OLDEST) ? "oldest" : "newest", "after",
 	                 after == 0 ? NULL : json_integer(after), "status",
 	                 options_has(o, OPTION_STATUS) ? json_incref(o->statuses) : NULL, "label",
 	                 options_has(o, OPTION_LABEL) ? json_incref(json_array_get(o->labels, 0))
 	                                              : NULL,
-	                 "title", o->title);
+	                 "title", o->title, "parent",
+	                 options_has(o, OPTION_PARENT) ? json_integer(o->parent) : NULL, "children",
+	                 options_has(o, OPTION_CHILDREN) ? json_true() : NULL);
 }
 
-static void add_row(struct render_table *t, const json_t *job)
+/* With children among them, whose they are. */
+static bool has_parents(const struct options *o)
+{
+	return options_has(o, OPTION_PARENT) || options_has(o, OPTION_CHILDREN);
+}
+
+static void add_id(struct render_table *t, const json_t *id)
 {
 	struct buf b = { .cap = 0 };
 
-	buf_add_i64(&b, json_integer_value(json_object_get(job, "id")));
+	if (json_is_integer(id))
+		buf_add_i64(&b, json_integer_value(id));
 	buf_add_byte(&b, '\0');
 	render_table_add(t, b.at);
+	buf_close(&b);
+}
+
+static void add_row(struct render_table *t, const struct options *o, const json_t *job)
+{
+	struct buf b = { .cap = 0 };
+
+	add_id(t, json_object_get(job, "id"));
+	if (has_parents(o))
+		add_id(t, json_object_get(job, "parent"));
 	render_table_add(t, json_string_value(json_object_get(job, "status")));
-	buf_clear(&b);
 	render_time(&b, json_object_get(job, "submitted"));
 	buf_add_byte(&b, '\0');
 	render_table_add(t, b.at);
@@ -40,10 +58,13 @@ static void add_row(struct render_table *t, const json_t *job)
 static void print_jobs(const struct options *o, const json_t *jobs)
 {
 	static const char *const titles[] = { "ID", "STATUS", "SUBMITTED", "TOOK", "TITLE" };
-	struct render_table      t;
-	struct buf               b = { .cap = 0 };
-	size_t                   i;
-	const json_t            *job;
+	static const char *const family[] = {
+		"ID", "PARENT", "STATUS", "SUBMITTED", "TOOK", "TITLE"
+	};
+	struct render_table t;
+	struct buf          b = { .cap = 0 };
+	size_t              i;
+	const json_t       *job;
 
 	if (options_has(o, OPTION_JSON)) {
 		client_print_line(jobs);
@@ -54,9 +75,12 @@ static void print_jobs(const struct options *o, const json_t *jobs)
 			client_print_line(job);
 		return;
 	}
-	render_table_init(&t, 5, titles);
+	if (has_parents(o))
+		render_table_init(&t, 6, family);
+	else
+		render_table_init(&t, 5, titles);
 	json_array_foreach (jobs, i, job)
-		add_row(&t, job);
+		add_row(&t, o, job);
 	render_table_write(&b, &t);
 	(void)fwrite(b.at, 1, b.bytes, stdout);
 	buf_close(&b);

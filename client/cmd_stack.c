@@ -20,6 +20,25 @@ static void add_cell(struct render_table *t, const json_t *row, const char *name
 	buf_close(&b);
 }
 
+/* A task that is a job of its own waits for that one. */
+static void add_waiting_for(struct render_table *t, const json_t *row)
+{
+	const json_t *child = json_object_get(row, "child");
+	struct buf    b = { .cap = 0 };
+
+	if (!json_is_integer(child)) {
+		add_cell(t, row, "waiting_for");
+		return;
+	}
+	buf_add_text(&b, "job ");
+	buf_add_i64(&b, json_integer_value(child));
+	buf_add_text(&b, " on loop ");
+	buf_add_i64(&b, json_integer_value(json_object_get(row, "loop")));
+	buf_add_byte(&b, '\0');
+	render_table_add(t, b.at);
+	buf_close(&b);
+}
+
 static void print_stack(const struct options *o, const json_t *stack)
 {
 	static const char *const titles[] = { "ADDRESS", "NAME",        "OP",
@@ -44,7 +63,7 @@ static void print_stack(const struct options *o, const json_t *stack)
 		add_cell(&t, row, "name");
 		add_cell(&t, row, "op");
 		add_cell(&t, row, "state");
-		add_cell(&t, row, "waiting_for");
+		add_waiting_for(&t, row);
 		add_cell(&t, row, "until");
 	}
 	render_table_write(&b, &t);

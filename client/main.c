@@ -41,7 +41,8 @@ static const struct command commands[] = {
 	  cmd_get },
 	{ "list", "", "list jobs, newest first", "Without --limit the first 20.",
 	  OPTIONS_REACH | OPTION_STATUS | OPTION_LABEL | OPTION_TITLE | OPTION_LIMIT |
-	          OPTION_AFTER | OPTION_OLDEST | OPTION_JSON | OPTION_JSONL,
+	          OPTION_AFTER | OPTION_OLDEST | OPTION_PARENT | OPTION_CHILDREN | OPTION_JSON |
+	          OPTION_JSONL,
 	  0, 0, false, cmd_list },
 	{ "wait", "ID...", "wait for jobs to end",
 	  "Exit code: 0 all completed, 1 one failed, 4 one was cancelled, 124 timeout.",

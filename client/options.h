@@ -66,6 +66,8 @@
 #define OPTION_EXEC (UINT64_C(1) << 45)
 #define OPTION_TAIL (UINT64_C(1) << 46)
 #define OPTION_TEXT (UINT64_C(1) << 47)
+#define OPTION_PARENT (UINT64_C(1) << 48)
+#define OPTION_CHILDREN (UINT64_C(1) << 49)
 
 #define OPTIONS_REACH (OPTION_SOCKET | OPTION_CONNECT | OPTION_TOKEN_FILE | OPTION_RECONNECT)
 /* How a job is handed in, whatever it is. */
@@ -111,6 +113,7 @@ struct options {
 	json_t      *profiles;
 	json_t      *env; /* NAME or NAME=VALUE, in order */
 	json_int_t   limit;
+	json_int_t   parent;
 	json_int_t   after;
 	const char **operands; /* owned list of borrowed texts */
 	uint32_t     operand_count;

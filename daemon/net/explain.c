@@ -1,5 +1,6 @@
 #include "daemon/net/explain.h"
 
+#include "daemon/run/children.h"
 #include "daemon/run/pool.h"
 #include "daemon/run/recover.h"
 #include "daemon/run/semaphores.h"
@@ -128,11 +129,14 @@ static bool see_wait(void *ctx, const struct engine_wait *w)
 		                     .attempt = w->attempt,
 		                     .left = w->left,
 		                     .count = w->count,
+		                     .is_stopping = w->is_stopping,
 		                     .until = w->until };
 	if (w->kind == ENGINE_WAIT_PERMIT)
 		see_line(s, s->l->pool->semaphores, name_of(w), w->ticket, &to->line);
 	else if (w->kind == ENGINE_WAIT_TURN)
 		see_line(s, s->l->pool->slots, name_of(w), w->ticket, &to->line);
+	if (w->kind == ENGINE_WAIT_CHILD && children_find(s->l, s->job, w->ticket, &to->child))
+		to->loop = pool_loop_of(s->l->pool, to->child)->index;
 	if (w->attempt != 0)
 		see_command(s, w->ticket, to);
 	return true;

@@ -44,10 +44,13 @@ struct explain_wait {
 	const char           *op; /* NULL: none */
 	uint32_t              attempt;
 	uint32_t              left, count;
-	gd_nsec               until; /* GD_NSEC_NEVER: no deadline */
-	gd_nsec               begun; /* of a command; 0: not known */
-	gd_nsec               grace; /* the same, a length */
-	int32_t               pid;   /* 0: not known */
+	uint64_t              child;       /* CHILD: its id; 0: not known yet */
+	uint32_t              loop;        /* that it lives on */
+	bool                  is_stopping; /* CHILD */
+	gd_nsec               until;       /* GD_NSEC_NEVER: no deadline */
+	gd_nsec               begun;       /* of a command; 0: not known */
+	gd_nsec               grace;       /* the same, a length */
+	int32_t               pid;         /* 0: not known */
 	struct explain_line   line;
 };
 

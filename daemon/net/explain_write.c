@@ -39,6 +39,8 @@ static const char *kind_name(enum engine_wait_kind kind)
 		return "held";
 	case ENGINE_WAIT_CALL:
 		return "call";
+	case ENGINE_WAIT_CHILD:
+		return "child";
 	}
 	CHECK_NEVER("kind_name: unknown kind");
 }
@@ -129,6 +131,8 @@ static void write_wait(struct buf *b, const struct explain_wait *w)
 	} else if (w->kind == ENGINE_WAIT_EVENT) {
 		write_member(b, "name", w->name);
 	}
+	if (w->child != 0)
+		buf_addf(b, ",\"child\":%" PRIu64 ",\"loop\":%u", w->child, (unsigned)w->loop);
 	if (w->until != GD_NSEC_NEVER)
 		write_time(b, "until", w->until);
 	buf_add_byte(b, '}');
@@ -268,6 +272,15 @@ static void add_wait(struct buf *b, const struct explain_wait *w, uint64_t job)
 	case ENGINE_WAIT_CALL:
 		buf_add_text(b, "waits for the outcome of ");
 		buf_add(b, w->program.at, w->program.bytes);
+		return;
+	case ENGINE_WAIT_CHILD:
+		if (w->child == 0)
+			buf_add_text(b, "waits for a job of its own, which is on its way");
+		else
+			buf_addf(b, "waits for job %" PRIu64 " on loop %u", w->child,
+			         (unsigned)w->loop);
+		if (w->is_stopping)
+			buf_add_text(b, ", which is being cancelled");
 		return;
 	case ENGINE_WAIT_RESUME:
 		buf_add(b, w->program.at, w->program.bytes);

@@ -1,6 +1,9 @@
 #include "daemon/net/intake.h"
-#include "daemon/net/may_call.h"
 
+#include "daemon/net/may_call.h"
+#include "daemon/run/loop_names.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +19,15 @@ static void read_loop(struct intake *in, const struct request *r, struct rpc_par
 	if (!rpc_any(p, "loop", &loop))
 		return;
 	in->is_placed = true;
-	if (json_is_string(loop) && json_string_length(loop) != 0)
-		in->loop = pool_loop_named(pool, json_string_value(loop), json_string_length(loop));
+	if (json_is_string(loop) && json_string_length(loop) != 0 &&
+	    json_string_length(loop) <= LOOP_NAME_BYTES_MAX)
+		in->loop_name = json_string_value(loop);
 	else if (json_is_integer(loop) && json_integer_value(loop) >= 0 &&
 	         json_integer_value(loop) < (json_int_t)pool->count)
 		in->loop = (uint32_t)json_integer_value(loop);
 	else
-		rpc_fault(p, "/loop", "a loop is a name or a number below %u",
-		          (unsigned)pool->count);
+		rpc_fault(p, "/loop", "a loop is a name of 1 to %d bytes or a number below %u",
+		          LOOP_NAME_BYTES_MAX, (unsigned)pool->count);
 }
 
 /* 0 is the store's word for "as long as any other": whoever says 0 gets the least above it. */
@@ -174,6 +178,41 @@ static enum gd_err compile(struct desk *d, const json_t *spec, struct program **
 	return rc;
 }
 
+/* A program may be cached by its text, so this is asked each time. */
+static enum gd_err check_child(const struct program *p, const struct child *child, uint32_t loops,
+                               struct load_problems *problems, struct gd_error *why)
+{
+	const struct expr *x = &p->exprs[child->loop];
+	char               message[80];
+	struct buf         pointer = { 0 };
+	bool               is_kept;
+
+	if (x->kind != EXPR_CONST || value_type(x->constant) != VALUE_T_INT ||
+	    value_as_int(x->constant) < (int64_t)loops)
+		return GD_OK;
+	(void)snprintf(message, sizeof message, "there is no loop %lld: they are 0 to %u",
+	               (long long)value_as_int(x->constant), (unsigned)loops - 1);
+	program_write_pointer(&pointer, p, child->node);
+	buf_add_text(&pointer, "/loop");
+	buf_add_byte(&pointer, '\0');
+	is_kept = pointer.failed == GD_OK && load_problems_add(problems, pointer.at, message, NULL);
+	buf_close(&pointer);
+	return is_kept ? GD_INVALID_SPEC : gd_fail(why, GD_NOMEM, "no memory for a problem");
+}
+
+static enum gd_err check_loops(const struct program *p, uint32_t loops,
+                               struct load_problems *problems, struct gd_error *why)
+{
+	enum gd_err rc = GD_OK;
+
+	for (uint32_t i = 0; i < p->child_count && rc != GD_NOMEM; i++) {
+		enum gd_err found = check_child(p, &p->children[i], loops, problems, why);
+
+		rc = found == GD_OK ? rc : found;
+	}
+	return rc;
+}
+
 enum gd_err intake_compile(const struct request *r, const json_t *spec, const json_t *args,
                            struct program **program, struct intake_faults *faults,
                            struct gd_error *why)
@@ -187,6 +226,8 @@ enum gd_err intake_compile(const struct request *r, const json_t *spec, const js
 		if (rc == GD_OK)
 			rc = may_call(d->net->blocking, *program, &faults->problems, why);
 		if (rc == GD_OK)
+			rc = check_loops(*program, d->net->pool->count, &faults->problems, why);
+		if (rc == GD_OK)
 			rc = check_args(d->loop, *program, args, &faults->problems, why);
 		if (rc != GD_OK)
 			program_release(*program);
@@ -194,31 +235,43 @@ enum gd_err intake_compile(const struct request *r, const json_t *spec, const js
 	return rc == GD_INVALID_SPEC ? gd_fail(why, rc, "the spec has problems") : rc;
 }
 
+static struct text text_of(const char *at)
+{
+	return (struct text){ at, at == NULL ? 0 : strlen(at) };
+}
+
+/* The name of the loop, where it is said by name. */
+static struct text name_of_place(const struct intake *in, const struct program *program)
+{
+	struct text none = { 0 };
+
+	if (in->is_placed)
+		return text_of(in->loop_name);
+	if (!value_is_type(program->loop, VALUE_T_TEXT))
+		return none;
+	return (struct text){ value_text(program->loop)->at, value_text(program->loop)->bytes };
+}
+
 enum gd_err intake_place(const struct intake *in, const struct request *r,
                          const struct program *program, uint32_t *loop, struct gd_error *why)
 {
 	const struct pool *pool = r->desk->net->pool;
 	struct value       wish = program->loop;
+	struct text        name = name_of_place(in, program);
 
+	if (name.at != NULL)
+		return loop_names_use(pool->names, name, pool->count, loop, why);
 	*loop = in->is_placed ? in->loop : r->desk->loop->index;
 	if (in->is_placed || value_is_null(wish))
 		return GD_OK;
-	if (value_is_type(wish, VALUE_T_TEXT))
-		*loop = pool_loop_named(pool, value_text(wish)->at, value_text(wish)->bytes);
-	else if (value_as_int(wish) >= 0 && value_as_int(wish) < (int64_t)pool->count)
-		*loop = (uint32_t)value_as_int(wish);
-	else
+	if (value_as_int(wish) < 0 || value_as_int(wish) >= (int64_t)pool->count)
 		return gd_fail(why, GD_LIMIT, "the spec wants loop %lld, and there are %u",
 		               (long long)value_as_int(wish), (unsigned)pool->count);
+	*loop = (uint32_t)value_as_int(wish);
 	return GD_OK;
 }
 
 /* --- in --- */
-
-static struct text text_of(const char *at)
-{
-	return (struct text){ at, at == NULL ? 0 : strlen(at) };
-}
 
 /* ["a","b"], in `b`; it stays empty when there are none. */
 static struct text labels_text(const struct intake *in, struct buf *b)
@@ -250,6 +303,7 @@ enum gd_err intake_submit(const struct intake *in, const struct request *r, stru
 		                .start_at = in->start_at,
 		                .retain = in->retain,
 		                .priority = in->priority,
+		                .loop_name = name_of_place(in, program),
 		                .spec = { d->spec_text.at, d->spec_text.bytes } };
 
 	s.labels = labels_text(in, &labels);

@@ -23,8 +23,9 @@ struct intake {
 	gd_nsec       start_at;  /* 0: at once */
 	gd_nsec       retain;    /* how long it is kept after its end; 0: it did not say */
 	int32_t       priority;  /* of its commands in their pools */
-	uint32_t      loop;      /* where they will live */
-	bool          is_placed; /* the request said where */
+	bool          is_placed; /* the request said where they will live: */
+	uint32_t      loop;
+	const char   *loop_name; /* NULL: by number */
 };
 
 /* Reads the parameters; faults are kept in `p`. */
@@ -50,7 +51,8 @@ char *intake_faults_data(const struct intake_faults *f, enum gd_err code);
 GD_NODISCARD enum gd_err intake_compile(const struct request *r, const json_t *spec,
                                         const json_t *args, struct program **program,
                                         struct intake_faults *faults, struct gd_error *why);
-/* Which loop a job lives on: what the request says, what the spec says, or this one. */
+/* Which loop a job lives on: what the request says, what the spec says, or this one. Errors: GD_LIMIT,
+ * GD_NOMEM. */
 GD_NODISCARD enum gd_err intake_place(const struct intake *in, const struct request *r,
                                       const struct program *program, uint32_t *loop,
                                       struct gd_error *why);

@@ -4,6 +4,7 @@
 #include "daemon/run/recover.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -389,6 +390,21 @@ struct deletion {
 	const struct record *record;
 };
 
+static void refuse_delete(const struct deletion *del)
+{
+	const uint64_t needs_it = del->record->existing;
+	const char    *words = "the job has not ended; cancel it first";
+	char           data[64];
+
+	if (needs_it == del->job)
+		words = "a child of this job has not ended";
+	else if (needs_it != 0)
+		words = "the job is a child of one that has not ended, and leaves with that";
+	(void)snprintf(data, sizeof data, "\"id\":%llu,\"why\":\"not ended\"",
+	               (unsigned long long)(needs_it != 0 ? needs_it : del->job));
+	reply_error(del->request, GD_CONFLICT, words, data);
+}
+
 static void release_delete(struct loop *l, struct outbox_item *item, enum gd_err outcome)
 {
 	struct deletion *del =
@@ -400,8 +416,7 @@ static void release_delete(struct loop *l, struct outbox_item *item, enum gd_err
 	if (outcome != GD_OK || del->record->outcome == GD_NOT_FOUND) {
 		refuse(del->request, del->job, outcome != GD_OK ? outcome : GD_NOT_FOUND);
 	} else if (del->record->outcome != GD_OK) {
-		reply_error(del->request, GD_CONFLICT, "the job has not ended; cancel it first",
-		            "\"why\":\"not ended\"");
+		refuse_delete(del);
 	} else {
 		buf_add_text(reply_begin(del->request), "{\"deleted\":true}");
 		reply_end(del->request);

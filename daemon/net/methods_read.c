@@ -2,6 +2,7 @@
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
 #include "daemon/run/apply.h"
+#include "daemon/run/children.h"
 #include "daemon/run/recover.h"
 
 #include <stddef.h>
@@ -81,8 +82,11 @@ static void answer_look(struct look *k)
 	struct buf      *b = reply_begin(k->request);
 
 	if (look->is_stack) {
-		buf_addf(b, "{\"id\":%llu,\"status\":\"%s\",\"stack\":",
-		         (unsigned long long)look_job(k)->id, job_status_name(look_job(k)->status));
+		const uint64_t id = look_job(k)->id;
+
+		buf_addf(b, "{\"id\":%llu,\"status\":\"%s\",\"loop\":%u,\"stack\":",
+		         (unsigned long long)id, job_status_name(look_job(k)->status),
+		         (unsigned)pool_loop_of(k->desk->net->pool, id)->index);
 		write_stack(b, look);
 		buf_add_byte(b, '}');
 	} else {
@@ -92,14 +96,32 @@ static void answer_look(struct look *k)
 	drop_look(k);
 }
 
+struct family {
+	const struct loop *loop;
+	uint64_t           job;
+};
+
+/* Where a task is a job of its own. */
+static void add_child(void *ctx, const struct engine_wait *w, struct buf *b)
+{
+	const struct family *f = ctx;
+	uint64_t             child;
+
+	if (w->kind == ENGINE_WAIT_CHILD && children_find(f->loop, f->job, w->ticket, &child))
+		buf_addf(b, ",\"child\":%llu,\"loop\":%u", (unsigned long long)child,
+		         (unsigned)pool_loop_of(f->loop->pool, child)->index);
+}
+
 static void see_job(struct look *k, struct loop *l)
 {
 	struct job_look *look = job_look_of(k);
 	uint64_t         job = k->read->read.job;
+	struct family    family = { l, job };
 
 	k->is_live = engine_job_info(l->engine, job, &look->info);
 	if (k->is_live && look->has_tasks)
-		(void)engine_write_stack(l->engine, job, STACK_ROWS_MAX, &look->stack);
+		(void)engine_write_stack(l->engine, job, STACK_ROWS_MAX, &look->stack, add_child,
+		                         &family);
 }
 
 static void look_at_job(struct request *r, uint64_t id, unsigned include, bool is_stack)
@@ -224,6 +246,10 @@ void method_job_list(struct request *r, struct rpc_params *p)
 	(void)rpc_choice(p, "order", orders, &order);
 	(void)rpc_u64(p, "after", 0, INT64_MAX, &read->read.after);
 	(void)rpc_u32(p, "limit", 1, NET_PAGE_ROWS, &limit);
+	(void)rpc_u64(p, "parent", 1, INT64_MAX, &read->read.parent_filter);
+	(void)rpc_bool(p, "children", &read->read.has_children);
+	if (read->read.parent_filter != 0 && label != NULL)
+		rpc_fault(p, "/label", "children have no labels");
 	if (rpc_params_end(p, &why) != GD_OK) {
 		reply_bad_params(r, p);
 		store_read_free(&read->read);

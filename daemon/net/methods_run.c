@@ -277,6 +277,7 @@ static void on_record(struct watch *w, const struct record *r)
 	case RECORD_SEMAPHORE:
 	case RECORD_CLOCK_STEP:
 	case RECORD_COMMAND:
+	case RECORD_LOOP:
 		return;
 	}
 }

@@ -75,6 +75,8 @@ void render_job_open(struct buf *b, const struct store_job *j)
 		buf_add_text(b, ",\"key\":");
 		buf_add_json_string(b, j->key.at, j->key.bytes);
 	}
+	if (j->parent != 0)
+		buf_addf(b, ",\"parent\":%" PRIu64, j->parent);
 	buf_addf(b, ",\"priority\":%d,\"loop\":%u,\"seq\":%" PRIu64, (int)j->priority,
 	         (unsigned)j->loop, j->seq);
 	write_time(b, "submitted", j->submitted);

@@ -248,11 +248,44 @@ def in_line():
     ]
 
 
+def child(body, name="child", **more):
+    return {"create_task": body, "loop": "loop of " + name, "name": name, **more}
+
+
+def families():
+    """Jobs with child jobs."""
+    hours = [{"sleep": "${h * 3600}"}, {"yield": "${h}"}, {"value": "${h}"}]
+    nested = [child({"sleep": "1h", "result": "deep"}, "inner", **{"as": "t"}), {"await": "${t}"}]
+    return [
+        Kind("child that is over", [child([{"yield": 1}, {"value": [1, None]}], **{"as": "t"}), {"await": "${t}"}],
+             OVER, result=[1, None], since=8),
+        Kind("child that has failed", {"try": [child({"raise": "Bad"}, **{"as": "t"}), {"await": "${t}"}],
+                                       "except": {"Bad": {"value": "${error.path}"}}},
+             OVER, result="/try/0/create_task", since=8),
+        Kind("children", [{"do": child(hours, "${h}"), "for": "h", "in": [1, 2], "as": "all"},
+                          {"await": "${all}", "as": "r"}, {"yield": "${r}"}, {"value": "${r}"}],
+             result=[1, 2], yields=([1, 2],), takes=7200, since=8),
+        Kind("child in time", [child({"sleep": "1h", "result": "in time"}, **{"as": "t"}),
+                               {"await": "${t}", "timeout": "61m"}], result="in time", takes=3600, since=8),
+        Kind("child of a child", [child(nested, "outer", **{"as": "t"}), {"await": "${t}", "timeout": "61m"}],
+             result="deep", takes=3600, since=8),
+        Kind("child by a timer", [{"sleep": "1h"}, child({"sleep": "1h", "result": "second hour"}, **{"as": "t"}),
+                                  {"await": "${t}", "timeout": "61m"}], result="second hour", takes=7200, since=8),
+        Kind("child that has ended", [child({"value": 7}, **{"as": "t"}), {"sleep": "1h"}, {"await": "${t}"}],
+             result=7, takes=3600, since=8),
+        Kind("child to cancel", [child({"try": {"sleep": FAR}, "finally": {"yield": "clean"}}, **{"as": "t"}),
+                                 {"await": "${t}"}], CANCEL, "cancelled", error="CancelledError", since=8),
+        Kind("child that refuses", [child({"try": {"sleep": FAR}, "except": {"CancelledError": [
+            {"sleep": "1h"}, {"value": "${error.message}"}]}}, **{"as": "t"}), {"await": "${t}"}],
+             result="golden", is_cancelled=True, since=8),
+    ]
+
+
 SEMAPHORES = {"wide": 2, "shut": 0}  # permits; all others have one
 
 
 def kinds(schema):
     """All that a daemon of this version of the schema can do, in two parts: the second is handed
     in when the first is at rest."""
-    first = over() + asleep() + joined() + ending() + permitted()
+    first = over() + asleep() + joined() + ending() + permitted() + families()
     return [[kind for kind in part if kind.since <= schema] for part in (first, in_line())]

@@ -108,7 +108,9 @@ class Maker:
         said = self.wire.call("job.get", id=id_, include=["spec", "result"])
         if kind.then == jobs.OVER:
             return {"kind": kind.name, "is_brief": kind.is_brief, "get": said}
-        stack = self.wire.call("job.stack", id=id_)["stack"]
+        # How many loops there are is the machine's.
+        stack = [{key: value for key, value in row.items() if key != "loop"}
+                 for row in self.wire.call("job.stack", id=id_)["stack"]]
         return {"kind": kind.name, "get": said, "stack": stack, "then": outcome(kind)}
 
     def events(self):

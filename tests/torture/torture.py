@@ -22,6 +22,7 @@ RIGS = {
     "power": [BUILT / "power"],
     "oom": [BUILT / "oom"],
     "mixed": [sys.executable, HERE / "mixed.py"],
+    "families": [sys.executable, HERE / "families.py"],
     "faults": [sys.executable, HERE / "faults.py"],
 }
 
