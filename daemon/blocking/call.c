@@ -151,6 +151,7 @@ const char *call_type_name(struct value v)
 	case VALUE_T_EXEC:
 	case VALUE_T_EVENT:
 	case VALUE_T_EVENT_WAIT:
+	case VALUE_T_CHILD:
 		break; /* never leaves an engine */
 	}
 	return "object";
