@@ -410,7 +410,7 @@ static void given_a_job_that_waits_then_its_stack_names_the_event(void **state)
 	struct buf  b = { 0 };
 
 	(void)state;
-	assert_true(engine_write_stack(s->engine, job, 10, &b));
+	assert_true(engine_write_stack(s->engine, job, 10, &b, NULL, NULL));
 	buf_add_byte(&b, '\0');
 	assert_string_equal(b.at, "[{\"address\":\"/do\",\"op\":\"event\",\"state\":\"waiting\","
 	                          "\"waiting_for\":\"say \\\"yes\\\"\"}]");
