@@ -318,8 +318,8 @@ void task_step(struct engine *e, struct job *j, struct task *t)
 		return;
 	}
 	/* It was cancelled while it ran, by what it did to others, and has now suspended. */
-	if ((t->sched.obj.flags & TASK_MUST_CANCEL) && t->sched.obj.state != TASK_READY &&
-	    t->sched.obj.state != TASK_DONE)
+	if (r.t != NULL && (t->sched.obj.flags & TASK_MUST_CANCEL) &&
+	    t->sched.obj.state != TASK_READY)
 		task_cancel_at_suspension(e, j, t);
 	j->ops = 0;
 }

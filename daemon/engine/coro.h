@@ -253,7 +253,7 @@ enum step {
 struct running {
 	struct engine *e;
 	struct job    *j;
-	struct task   *t;
+	struct task   *t;   /* NULL: it has ended, and may be gone */
 	struct value   exc; /* after STEP_RAISED: a new reference */
 };
 

@@ -65,6 +65,7 @@ static enum step task_return(struct running *r, struct value result)
 		fail_task(r);
 	} else {
 		task_end(r->e, r->j, r->t, result, 0);
+		r->t = NULL;
 	}
 	return STEP_WAIT;
 }
@@ -101,6 +102,7 @@ void fail_task(struct running *r)
 	if (exception_is(r->exc, "CancelledError"))
 		flags |= TASK_CANCELLED;
 	task_end(r->e, r->j, r->t, r->exc, flags);
+	r->t = NULL;
 }
 
 /* The innermost handler of the running op that takes this; PROGRAM_NONE: none. */

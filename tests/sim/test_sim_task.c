@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 
 #define MSEC GD_NSEC_PER_MSEC
 
@@ -202,6 +203,21 @@ static void given_a_long_chain_of_handles_when_its_end_is_dropped_then_all_goes(
 		"1");
 }
 
+/* Each is freed in the step that ends it, and with the last one of a page the page. */
+static void given_very_many_tasks_that_nobody_holds_then_the_end_of_the_job_frees_them(void **state)
+{
+	struct sim *s = sim_open();
+
+	(void)state;
+	(void)mallopt(M_PERTURB, 0xff); /* what is freed is not what it was */
+	(void)sim_submit(s, "[{\"do\": {\"create_task\": {\"sleep\": 3600}}, \"for\": \"i\", "
+	                    "\"in\": \"${range(20000)}\"}, {\"sleep\": 1}, {\"value\": 7}]");
+	sim_run_until_idle(s);
+	sim_expect(s, "[  1000ms] job 1 job.completed 7\n");
+	sim_close(s);
+	(void)mallopt(M_PERTURB, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +244,8 @@ int main(void)
 			given_lists_left_in_scratch_slots_when_one_handle_is_awaited_then_its_result_alone),
 		cmocka_unit_test(
 			given_a_long_chain_of_handles_when_its_end_is_dropped_then_all_goes),
+		cmocka_unit_test(
+			given_very_many_tasks_that_nobody_holds_then_the_end_of_the_job_frees_them),
 	};
 
 	return cmocka_run_group_tests_name("task", tests, NULL, NULL);
