@@ -38,6 +38,14 @@ BROKEN = [
     ("an unknown operation", {"slep": 3}),
     ("an event without a name", {"event": ""}),
     ("a number for an event", [{"event": 7}]),
+    ("no such function", [{"to_thread": "resolv", "args": ["localhost"]}]),
+    ("a function without arguments", [{"to_thread": "resolve"}]),
+    ("a function with an empty list", [{"to_thread": "resolve", "args": []}]),
+    ("too many arguments", [{"to_thread": "resolve", "args": ["localhost", 1, 2]}]),
+    ("an argument that a function has not",
+     [{"to_thread": "resolve", "args": {"host": "a", "prot": 1}}]),
+    ("one of the wrong type", [{"to_thread": "resolve", "args": ["localhost", "http"]}]),
+    ("null for one that has to be given", [{"to_thread": "resolve", "args": {"host": None}}]),
     ("no operation", {}),
     ("no operation, only a header", {"title": "nothing to do"}),
     ("no operation, only a modifier", [{"as": "x"}]),
@@ -193,6 +201,10 @@ BROKEN = [
 
 # Odd, and right.
 GOOD = [
+    [{"to_thread": "resolve", "args": ["localhost"]}],
+    [{"to_thread": "resolve", "args": ["localhost", None], "on_interrupt": "hold"}],
+    [{"to_thread": "resolve", "args": {"port": 80, "host": "localhost"}}],
+    {"args": {"p": 1}, "do": [{"to_thread": "resolve", "args": ["${p}", "${p}"]}]},
     [], {"do": []}, [[], [[]]], {"gather": []}, {"gather": {}}, {"value": None},
     {"value": {"${": 1}}, {"return": [{"slep": 1}]}, {"sleep": "${1 + 1}"}, {"sleep": 0},
     {"sleep": -1.5},
