@@ -18,7 +18,7 @@
  *
  * The loop is never held up. A turn takes some HTTP_TURN_USEC, however many sockets are ready,
  * timers due, or transfers aborted; the rest comes in the next turns. Names are resolved on threads
- * of libcurl, HTTP_OPENING_MAX at one time; one that hangs is left alone.
+ * of libcurl; one that hangs is left alone, and holds up only what goes to the same host.
  *
  * Ownership: the client owns its transfers; a transfer is gone when its done() was called or it was
  * aborted. Threads: that of the loop, but for http_client_counts(). Cost: 40 us of CPU for a request on

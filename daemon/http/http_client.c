@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define SOCKETS_AT_ONCE 64
+/* Each takes some 0.1 ms when libcurl looks at it, and it looks at all of them at once. */
+#define HTTP_FRESH_MAX 16u
 #define TURN (HTTP_TURN_USEC * GD_NSEC_PER_MSEC / 1000)
 
 gd_nsec client_now(void)
@@ -19,32 +21,7 @@ gd_nsec client_now(void)
 	return ts.tv_sec * GD_NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* --- lists --- */
-
-static void list_add(struct transfer_list *l, struct http_transfer *t)
-{
-	t->next = NULL;
-	t->before = l->last;
-	if (l->last != NULL)
-		l->last->next = t;
-	else
-		l->first = t;
-	l->last = t;
-	l->count++;
-}
-
-static void list_remove(struct transfer_list *l, struct http_transfer *t)
-{
-	if (t->before != NULL)
-		t->before->next = t->next;
-	else
-		l->first = t->next;
-	if (t->next != NULL)
-		t->next->before = t->before;
-	else
-		l->last = t->before;
-	l->count--;
-}
+/* --- who is where --- */
 
 /* Those that take a slot. */
 static uint32_t running_of(const struct http_client *c)
@@ -62,21 +39,36 @@ static void come_back(struct http_client *c)
 		event_active(c->soon, EV_TIMEOUT, 0); /* which needs no memory */
 }
 
+static void leave_state(struct http_client *c, struct http_transfer *t)
+{
+	if (t->state == TRANSFER_WAITING) {
+		queue_remove(&c->queue, t);
+		c->waiting_bytes -= t->bytes;
+	} else if (t->state != TRANSFER_STATES) {
+		list_remove(&c->lists[t->state], t);
+	}
+	if (t->state == TRANSFER_OPENING)
+		queue_opened(&c->queue, t);
+}
+
 void client_move(struct http_transfer *t, enum transfer_state to)
 {
 	struct http_client *c = t->client;
 
-	if (t->state != TRANSFER_STATES)
-		list_remove(&c->lists[t->state], t);
-	if (t->state == TRANSFER_WAITING)
-		c->waiting_bytes -= t->bytes;
+	leave_state(c, t);
 	t->state = to;
-	if (to != TRANSFER_STATES)
-		list_add(&c->lists[to], t);
-	if (to == TRANSFER_WAITING)
+	if (to == TRANSFER_WAITING) {
+		queue_add(&c->queue, t);
 		c->waiting_bytes += t->bytes;
+	} else if (to != TRANSFER_STATES) {
+		list_add(&c->lists[to], t);
+	}
+	if (to == TRANSFER_OPENING)
+		queue_opens(&c->queue, t);
+	else if (to != TRANSFER_WAITING && t->origin != NULL)
+		queue_leave(&c->queue, t);
 	atomic_store_explicit(&c->running, running_of(c), memory_order_relaxed);
-	atomic_store_explicit(&c->waiting, c->lists[TRANSFER_WAITING].count, memory_order_relaxed);
+	atomic_store_explicit(&c->waiting, c->queue.count, memory_order_relaxed);
 	if (to == TRANSFER_WAITING || to == TRANSFER_ENDING)
 		come_back(c);
 }
@@ -116,11 +108,15 @@ static bool end_one(struct http_client *c)
 
 static bool start_one(struct http_client *c)
 {
-	struct http_transfer *t = c->lists[TRANSFER_WAITING].first;
+	struct http_transfer *t;
 
-	if (t == NULL || running_of(c) >= c->limits.transfers ||
+	if (running_of(c) >= c->limits.transfers || c->fresh >= HTTP_FRESH_MAX ||
 	    c->lists[TRANSFER_OPENING].count >= HTTP_OPENING_MAX)
 		return false;
+	t = queue_next(&c->queue);
+	if (t == NULL)
+		return false;
+	c->fresh++;
 	if (!transfer_go(t))
 		transfer_finish(t);
 	return true;
@@ -136,12 +132,21 @@ static void work(struct http_client *c, gd_nsec until)
 	}
 }
 
+/* libcurl looks at this socket, and at all that is due besides, new transfers for example. */
+static void act(struct http_client *c, curl_socket_t fd, int mask)
+{
+	int running;
+
+	(void)curl_multi_socket_action(c->multi, fd, mask, &running);
+	c->fresh = 0;
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *ctx)
 {
 	struct http_client *c = ctx;
 	const gd_nsec       until = client_now() + TURN;
 	struct epoll_event  events[SOCKETS_AT_ONCE];
-	int                 count, left;
+	int                 count;
 
 	(void)what;
 	count = epoll_wait(fd, events, SOCKETS_AT_ONCE, 0);
@@ -152,7 +157,7 @@ static void on_ready(evutil_socket_t fd, short what, void *ctx)
 		                 ((is & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
 		                 ((is & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
 
-		(void)curl_multi_socket_action(c->multi, events[i].data.fd, mask, &left);
+		act(c, events[i].data.fd, mask);
 		while (client_now() < until && reap_one(c))
 			;
 	}
@@ -163,11 +168,10 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct http_client *c = ctx;
 	const gd_nsec       until = client_now() + TURN;
-	int                 left;
 
 	(void)fd;
 	(void)what;
-	(void)curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &left);
+	act(c, CURL_SOCKET_TIMEOUT, 0);
 	work(c, until);
 }
 
@@ -272,6 +276,8 @@ void http_client_close(struct http_client *c)
 {
 	if (c == NULL)
 		return;
+	while (c->queue.count != 0)
+		transfer_free(queue_any(&c->queue));
 	for (uint32_t i = 0; i < TRANSFER_STATES; i++) {
 		while (c->lists[i].first != NULL)
 			transfer_free(c->lists[i].first);

@@ -1,8 +1,9 @@
 /*
  * http_inside.h - a transfer and its client. Private to daemon/http/.
  *
- * http_client.c moves transfers on and knows sockets and timers, http_transfer.c is one transfer:
- * what libcurl is told and what it tells, http_failure.c gives failures their names.
+ * http_client.c moves transfers on and knows sockets and timers, http_queue.c who is next,
+ * http_transfer.c is one transfer: what libcurl is told and what it tells, http_failure.c gives
+ * failures their names.
  *
  * No function of http.h is called, and libcurl is not entered, from within a callback of libcurl:
  * callbacks write down what they saw.
@@ -11,6 +12,7 @@
 #define GATHERD_HTTP_INSIDE_H
 
 #include "daemon/http/http.h"
+#include "daemon/http/http_queue.h"
 #include "daemon/http/http_request.h"
 #include "daemon/http/http_url.h"
 #include "proto/base/buf.h"
@@ -49,11 +51,12 @@ struct transfer_run {
 };
 
 struct http_transfer {
-	struct http_transfer *next, *before; /* in the list of its state */
+	struct http_transfer *next, *before; /* in the list of its state, or of its origin */
 	enum transfer_state   state;
 	uint32_t              redirects;
 	struct http_client   *client;
-	http_done_fn         *done; /* NULL: aborted */
+	struct http_origin   *origin; /* borrowed; while it waits, or opens */
+	http_done_fn         *done;   /* NULL: aborted */
 	void                 *ctx;
 	size_t                bytes;   /* that count while it waits */
 	struct http_request   request; /* in `block`; changes by redirects */
@@ -66,11 +69,6 @@ struct http_transfer {
 	const char *message; /* static, or in `run` */
 };
 
-struct transfer_list {
-	struct http_transfer *first, *last;
-	uint32_t              count;
-};
-
 struct http_client {
 	struct event_base        *base; /* borrowed, as the next */
 	const struct http_policy *policy;
@@ -80,7 +78,9 @@ struct http_client {
 	struct event             *ready;   /* `sockets` is readable */
 	struct event             *timer;   /* libcurl's */
 	struct event             *soon;    /* there is more to do, after others had their turn */
-	struct transfer_list      lists[TRANSFER_STATES];
+	struct http_queue         queue;   /* those that wait */
+	struct transfer_list      lists[TRANSFER_STATES]; /* the others */
+	uint32_t                  fresh; /* begun since libcurl last looked for such */
 	size_t                    waiting_bytes;
 	_Atomic uint32_t          running, waiting; /* for others to read */
 };

@@ -295,7 +295,10 @@ struct http_transfer *transfer_new(struct http_client *c, const struct http_requ
 	}
 	t->url = *url;
 	*url = (struct http_url){ 0 };
-	return t;
+	if (queue_join(&c->queue, t))
+		return t;
+	transfer_free(t);
+	return NULL;
 }
 
 static void run_free(struct http_client *c, struct transfer_run *run)
@@ -310,7 +313,7 @@ static void run_free(struct http_client *c, struct transfer_run *run)
 
 void transfer_free(struct http_transfer *t)
 {
-	if (t->state != TRANSFER_STATES)
+	if (t->state != TRANSFER_STATES || t->origin != NULL)
 		client_move(t, TRANSFER_STATES);
 	if (t->run != NULL)
 		run_free(t->client, t->run);
@@ -361,7 +364,8 @@ bool transfer_go(struct http_transfer *t)
 		return false;
 	}
 	begin_hop(t, now);
-	if (!set_callbacks(t) || !set_manners(t) || !set_tls(t) || !set_request(t) ||
+	if ((t->origin == NULL && !queue_join(&t->client->queue, t)) || !set_callbacks(t) ||
+	    !set_manners(t) || !set_tls(t) || !set_request(t) ||
 	    curl_multi_add_handle(t->client->multi, t->run->easy) != CURLM_OK) {
 		transfer_fail(t, "LimitError", "connect", "no memory for a request");
 		return false;

@@ -171,21 +171,25 @@ static void given_a_name_that_is_none_when_called_then_that_is_said(void **state
 
 static void given_a_name_that_is_not_answered_when_called_then_the_others_go_on(void **state)
 {
+	enum { MANY = 100 };
 	struct http_fixture *f = *state;
 	struct http_request  r = { .url = fixture_url(f, "slow.test", "/") };
-	struct ending        slow = { 0 };
+	struct ending        slow[MANY] = { 0 };
 
 	f->limits.connect_timeout = 300 * GD_NSEC_PER_MSEC;
 	http_fixture_reopen(f);
 	web_say(f->web, "/page", HELLO);
 
-	(void)fixture_start(f, &r, &slow);
+	for (int i = 0; i < MANY; i++)
+		(void)fixture_start(f, &r, &slow[i]);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(fixture_get(f, "/page").status, 200);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(slow[i].times, 0);
 
 	/* Nobody ever answers for it: whoever waited for its thread would wait for ever. */
-	fixture_await(f, &slow);
-	expect_failure(&slow, "TimeoutError", "connect");
+	fixture_await(f, &slow[0]);
+	expect_failure(&slow[0], "TimeoutError", "connect");
 }
 
 static void given_nobody_at_the_address_when_called_then_that_is_said(void **state)
