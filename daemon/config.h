@@ -33,6 +33,8 @@
 #define CONFIG_LOOPS_MAX 64u
 #define CONFIG_THREADS_MAX 1024u
 #define CONFIG_TEXTS_MAX 16u
+/* One callback may make as much of some compressed bytes: in less than 10 ms. */
+#define CONFIG_HTTP_RESPONSE_KIB_MAX 8192u
 #define CONFIG_EXIT_USAGE 2   /* the command line is wrong */
 #define CONFIG_EXIT_CONFIG 78 /* the configuration is wrong: EX_CONFIG */
 
@@ -65,6 +67,15 @@ struct config {
 	uint32_t             threads;     /* for calls that block */
 	struct config_texts  read_roots;  /* directories below which jobs may read */
 	struct config_texts  write_roots; /* the same, to write */
+	struct config_texts http_hosts; /* that jobs may call; see http_policy.h, as the next two */
+	struct config_texts http_networks;
+	char                http_ca_file[PATH_MAX]; /* "": those of the system */
+	uint32_t            http_redirects;
+	uint32_t            http_connect_timeout; /* seconds, as the next */
+	uint32_t            http_timeout;
+	uint32_t            http_response_kib;
+	uint32_t            http_transfers; /* of each loop */
+	bool                http_downgrades;
 	char runner[PATH_MAX]; /* of gatherd-runner; "": beside us; "none": not ours to start */
 	char credentials[PATH_MAX]; /* of gatherd-runner, where we start it; "": none */
 	char runner_socket[sizeof((struct sockaddr_un *)0)->sun_path]; /* "": in state_dir */

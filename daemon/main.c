@@ -10,6 +10,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
 #include "daemon/run/recover.h"
+#include "proto/base/open_files.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -26,8 +27,6 @@
 #define REPLAY_MAX (10 * 60 * GD_NSEC_PER_SEC)
 #define EXIT_FAILED 71 /* EX_OSERR: the system refuses something we need */
 
-#define THREADS 8           /* for calls that block */
-#define HTTP_TRANSFERS 5000 /* at one time, of one loop */
 #define SIGNALS 3
 static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
 
@@ -233,23 +232,44 @@ static struct blocking_options read_roots(const struct config *c, struct roots *
 		                          .private_count = 4 };
 }
 
+struct hosts {
+	const char *names[CONFIG_TEXTS_MAX], *networks[CONFIG_TEXTS_MAX];
+};
+
+static struct http_policy_config read_hosts(const struct config *c, struct hosts *h)
+{
+	for (uint32_t i = 0; i < c->http_hosts.count; i++)
+		h->names[i] = config_texts_at(&c->http_hosts, i);
+	for (uint32_t i = 0; i < c->http_networks.count; i++)
+		h->networks[i] = config_texts_at(&c->http_networks, i);
+	return (struct http_policy_config){ .hosts = h->names,
+		                            .host_count = c->http_hosts.count,
+		                            .networks = h->networks,
+		                            .network_count = c->http_networks.count,
+		                            .ca_file = c->http_ca_file,
+		                            .allows_downgrade = c->http_downgrades };
+}
+
 static enum gd_err open_effects(struct daemon *d, struct gd_error *why)
 {
 	char                        path[PATH_MAX];
+	const struct config        *c = &d->config;
 	struct roots                roots;
+	struct hosts                hosts;
 	const struct effects_config config = {
-		.processes = { .state_dir = d->config.state_dir,
-		               .runner_socket = d->config.runner_socket,
-		               .runner_program = runner_program(&d->config, path, sizeof path),
-		               .credentials = d->config.credentials,
-		               .profiles = d->config.profiles },
-		.threads = d->config.threads,
-		.blocking = read_roots(&d->config, &roots),
-		.http = { .transfers = HTTP_TRANSFERS,
-		          .redirects = 5,
-		          .connect_timeout = 10 * GD_NSEC_PER_SEC,
-		          .timeout = 60 * GD_NSEC_PER_SEC,
-		          .response_bytes = 1u << 20 },
+		.processes = { .state_dir = c->state_dir,
+		               .runner_socket = c->runner_socket,
+		               .runner_program = runner_program(c, path, sizeof path),
+		               .credentials = c->credentials,
+		               .profiles = c->profiles },
+		.threads = c->threads,
+		.blocking = read_roots(c, &roots),
+		.policy = read_hosts(c, &hosts),
+		.http = { .transfers = c->http_transfers,
+		          .redirects = c->http_redirects,
+		          .connect_timeout = c->http_connect_timeout * GD_NSEC_PER_SEC,
+		          .timeout = c->http_timeout * GD_NSEC_PER_SEC,
+		          .response_bytes = c->http_response_kib * 1024 },
 	};
 
 	return effects_open(&config, d->pool, &d->effects, why);
@@ -358,22 +378,42 @@ static void stop_without_memory(void)
 }
 
 /* Whether it could start, as far as that can be seen without starting. */
-static int check_config(struct daemon *d)
+static enum gd_err check_roots(const struct config *c, struct gd_error *why)
 {
-	struct roots            roots;
-	struct blocking_options options;
-	struct blocking_config *blocking;
-	struct gd_error         why;
-	enum gd_err             rc = auth_open(d->config.token_file, &d->auth, &why);
+	struct roots                  roots;
+	const struct blocking_options options = read_roots(c, &roots);
+	struct blocking_config       *blocking;
+	enum gd_err                   rc = blocking_config_open(&options, &blocking, why);
 
-	if (rc == GD_OK) {
-		auth_close(d->auth);
-		options = read_roots(&d->config, &roots);
-		rc = blocking_config_open(&options, &blocking, &why);
-	}
 	if (rc == GD_OK)
 		blocking_config_close(blocking);
-	else
+	return rc;
+}
+
+static enum gd_err check_hosts(const struct config *c, struct gd_error *why)
+{
+	struct hosts                    hosts;
+	const struct http_policy_config config = read_hosts(c, &hosts);
+	struct http_policy             *policy;
+	enum gd_err                     rc = http_policy_open(&config, &policy, why);
+
+	if (rc == GD_OK)
+		http_policy_close(policy);
+	return rc;
+}
+
+static int check_config(struct daemon *d)
+{
+	struct gd_error why;
+	enum gd_err     rc = auth_open(d->config.token_file, &d->auth, &why);
+
+	if (rc == GD_OK)
+		auth_close(d->auth);
+	if (rc == GD_OK)
+		rc = check_roots(&d->config, &why);
+	if (rc == GD_OK)
+		rc = check_hosts(&d->config, &why);
+	if (rc != GD_OK)
 		log_error("config.refused", "%s", why.text);
 	return exit_code_of(rc);
 }
@@ -411,6 +451,7 @@ static void prepare(struct daemon *d)
 	/* Large blocks go back to the system when they are freed. Left alone, glibc keeps more of them
 	 * with every burst: the second million of coroutines would take a quarter more. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	open_files_raise();
 	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads our log may end before we do */
 }
 

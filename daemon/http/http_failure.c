@@ -68,8 +68,8 @@ void transfer_fail_code(struct http_transfer *t, CURLcode code)
 
 	if (code == CURLE_FILESIZE_EXCEEDED)
 		transfer_fail(t, "LimitError", "response",
-		              "a response of more than %u bytes, which is http-response",
-		              (unsigned)t->client->limits.response_bytes);
+		              "a response of more than %u KiB, which is http-response-kib",
+		              (unsigned)t->client->limits.response_bytes / 1024);
 	else
 		transfer_fail(t, "HttpError", stage_of(code), "%s", words);
 }

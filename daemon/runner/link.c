@@ -1,6 +1,7 @@
 #include "daemon/runner/link.h"
 
 #include "proto/base/check.h"
+#include "proto/base/open_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,17 +80,21 @@ destroy_files:
 
 enum gd_err runner_spawn(const struct runner_spawn *how, struct gd_error *why)
 {
-	const char *optional[][2] = { { "--socket", how->socket },
-		                      { "--cgroup", how->cgroup },
-		                      { "--credentials", how->credentials } };
-	const char *argv[16] = { how->program, "--detach", "--state-dir", how->state_dir };
-	int         count = 4;
-	char        log[4096];
-	int         failed;
-	enum gd_err rc = prepare_log(how->state_dir, log, sizeof log, why);
+	const struct rlimit limit = open_files_at_start();
+	char                files[24];
+	const char         *optional[][2] = { { "--socket", how->socket },
+		                              { "--cgroup", how->cgroup },
+		                              { "--credentials", how->credentials },
+		                              { "--open-files", files } };
+	const char         *argv[16] = { how->program, "--detach", "--state-dir", how->state_dir };
+	int                 count = 4;
+	char                log[4096];
+	int                 failed;
+	enum gd_err         rc = prepare_log(how->state_dir, log, sizeof log, why);
 
 	if (rc != GD_OK)
 		return rc;
+	(void)snprintf(files, sizeof files, "%llu", (unsigned long long)limit.rlim_cur);
 	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++) {
 		if (optional[i][1] == NULL)
 			continue;

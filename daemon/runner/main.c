@@ -5,6 +5,7 @@
 #include "daemon/notify.h"
 #include "daemon/runner/runner.h"
 #include "daemon/runner/spawn.h"
+#include "proto/base/open_files.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #define EXIT_FAILED 71 /* EX_OSERR */
 #define EXIT_TAKEN 75  /* EX_TEMPFAIL: another one runs here */
 #define EXIT_CONFIG 78 /* EX_CONFIG */
+#define FILES_MIN 16   /* our own, before we have raised it again */
 #define IDLE_SECONDS 60
 #define IDLE_SECONDS_MAX 31536000
 
@@ -28,6 +30,7 @@ static const char usage[] =
 	"  --cgroup DIR        a control group (version 2) of its own, for one below it for each\n"
 	"                      command; \"own\" is the one it was started in\n"
 	"  --credentials DIR   holds a file for each secret [$CREDENTIALS_DIRECTORY]\n"
+	"  --open-files N      the soft limit of descriptors that commands begin with [ours]\n"
 	"  --idle SECONDS      ends after so long with no command and no daemon; 0: never\n"
 	"                      [60; under systemd 0]\n"
 	"  --detach            leaves its parent and goes on in the background\n"
@@ -45,6 +48,19 @@ static bool parse_idle(const char *text, gd_nsec *out)
 	return true;
 }
 
+/* For those that are started from here on: of our own as much as there is will be used. */
+static bool limit_files(const char *text)
+{
+	struct rlimit      limit = open_files_at_start();
+	char              *end;
+	unsigned long long most = strtoull(text, &end, 10);
+
+	if (end == text || *end != '\0' || most < FILES_MIN)
+		return false;
+	limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 /* -1: go on; otherwise the exit status. */
 static int parse(struct runner_config *c, bool *is_detached, int argc, char **argv)
 {
@@ -54,6 +70,7 @@ static int parse(struct runner_config *c, bool *is_detached, int argc, char **ar
 		{ "cgroup", required_argument, NULL, 'g' },
 		{ "credentials", required_argument, NULL, 'c' },
 		{ "idle", required_argument, NULL, 'i' },
+		{ "open-files", required_argument, NULL, 'f' },
 		{ "detach", no_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -72,7 +89,8 @@ static int parse(struct runner_config *c, bool *is_detached, int argc, char **ar
 			c->secrets = optarg;
 		} else if (option == 'b') {
 			*is_detached = true;
-		} else if (option == 'i' && parse_idle(optarg, &c->idle)) {
+		} else if ((option == 'i' && parse_idle(optarg, &c->idle)) ||
+		           (option == 'f' && limit_files(optarg))) {
 			continue;
 		} else if (option == 'h' || option == 'v') {
 			(void)fputs(option == 'h' ? usage : "gatherd-runner " VERSION "\n", stdout);

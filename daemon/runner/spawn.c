@@ -1,6 +1,7 @@
 #include "daemon/runner/spawn.h"
 
 #include "daemon/runner/cgroup.h"
+#include "proto/base/open_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,6 @@
 #define STACK_BYTES (256u << 10)
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 #define FIRST_SLOT 3 /* descriptors 3, 4, 5 wait for the stdio of the next child */
-
-/* Of the runner as it was started, for its children: it raises its own. */
-static struct rlimit files_at_start;
 
 struct child {
 	const struct spawn *spawn;
@@ -73,18 +71,13 @@ static enum gd_err keep_slots(struct gd_error *why)
 
 enum gd_err spawn_prepare(struct gd_error *why)
 {
-	struct rlimit most;
-	enum gd_err   rc;
+	enum gd_err rc;
 
 	if (syscall(SYS_close_range, FIRST_SLOT, UINT_MAX, 0) != 0)
 		return gd_fail_sys(why, errno, "descriptors");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		return gd_fail_sys(why, errno, "child subreaper");
-	if (getrlimit(RLIMIT_NOFILE, &files_at_start) != 0)
-		return gd_fail_sys(why, errno, "limit of descriptors");
-	most = files_at_start;
-	most.rlim_cur = most.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &most);
+	open_files_raise();
 	if ((rc = prepare_signals(why)) != GD_OK)
 		return rc;
 	return keep_slots(why);
@@ -119,9 +112,9 @@ static bool place_stdio(const struct run_start *start)
 
 static bool set_limits(const struct run_start *start)
 {
-	struct rlimit no_core = { 0, 0 };
+	const struct rlimit no_core = { 0, 0 }, files = open_files_at_start();
 
-	if (setrlimit(RLIMIT_CORE, &no_core) != 0 || setrlimit(RLIMIT_NOFILE, &files_at_start) != 0)
+	if (setrlimit(RLIMIT_CORE, &no_core) != 0 || setrlimit(RLIMIT_NOFILE, &files) != 0)
 		return false;
 	for (uint32_t i = 0; i < start->rlimit_count; i++) {
 		struct rlimit one = { start->rlimits[i].soft, start->rlimits[i].hard };
