@@ -20,12 +20,15 @@
 
 #include <stdatomic.h>
 
-#define BLOCKING_ROOTS_MAX 16u             /* to read, and as many to write */
-#define BLOCKING_READ_BYTES_MAX (1u << 20) /* of one read_file */
+#define BLOCKING_ROOTS_MAX 16u              /* to read, and as many to write */
+#define BLOCKING_READ_BYTES_MAX (1u << 20)  /* of one read_file */
 #define BLOCKING_WRITE_BYTES_MAX (1u << 20) /* of one write_file */
-#define BLOCKING_NAMES_MAX 100000u /* of one list_dir */
+#define BLOCKING_NAMES_MAX 100000u          /* of one list_dir */
 #define BLOCKING_NAME_BYTES_MAX (1u << 20)
 #define BLOCKING_ADDRESSES_MAX 64u
+/* Of a statement, and of the views of a database: SQLite goes down some twenty bytes of its stack for
+ * each byte of selects inside selects. */
+#define BLOCKING_SQL_BYTES_MAX 65536u
 #define BLOCKING_ROWS_MAX 10000u
 #define BLOCKING_ROWS_BYTES_MAX (1u << 20)
 #define BLOCKING_QUERY_SECONDS 60

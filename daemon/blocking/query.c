@@ -61,6 +61,11 @@ static sqlite3_stmt *prepare(struct query *q, const struct vtext *sql)
 	sqlite3_stmt *stmt;
 	const char   *rest;
 
+	if (sql->bytes > BLOCKING_SQL_BYTES_MAX) {
+		(void)call_fail(q->call, "LimitError", "%s: more than %u bytes of \"sql\"",
+		                q->call->function, BLOCKING_SQL_BYTES_MAX);
+		return NULL;
+	}
 	if (sqlite3_prepare_v2(q->db, sql->at, (int)sql->bytes + 1, &stmt, &rest) != SQLITE_OK) {
 		(void)query_fail(q);
 		return NULL;

@@ -8,6 +8,7 @@
 
 #define STEPS_PER_LOOK 1000 /* of SQLite's machine */
 #define LENGTH_MAX (int)BLOCKING_ROWS_BYTES_MAX
+#define PATTERN_BYTES_MAX 1000 /* of LIKE and GLOB, which call themselves for each wildcard */
 #define PAUSE_NSEC (5 * GD_NSEC_PER_MSEC) /* between two tries to get a lock */
 
 static int64_t now(void)
@@ -68,11 +69,38 @@ static bool set(struct query *q, int what, int on)
 	return sqlite3_db_config(q->db, what, on, &is_on) == SQLITE_OK && is_on == on;
 }
 
+/* Views count whatever the schema calls them: what is on the list cannot hold one. */
+#define VIEWS_QUERY                                                                                      \
+	"SELECT total(length(CAST(sql AS BLOB))) FROM sqlite_schema WHERE sql NOT LIKE 'CREATE TABLE%' " \
+	"AND sql NOT LIKE 'CREATE INDEX%' AND sql NOT LIKE 'CREATE UNIQUE INDEX%' "                      \
+	"AND sql NOT LIKE 'CREATE TRIGGER%' AND sql NOT LIKE 'CREATE VIRTUAL TABLE%'"
+
+/* SQLite opens views inside views as deep as they go. In the transaction of the statement, so that it
+ * finds the same ones. */
+static bool check_views(struct query *q)
+{
+	sqlite3_stmt *stmt = NULL;
+	double        bytes = -1;
+
+	if (sqlite3_prepare_v2(q->db, VIEWS_QUERY, -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		bytes = sqlite3_column_double(stmt, 0);
+	else
+		(void)query_fail(q);
+	(void)sqlite3_finalize(stmt);
+	if (bytes > BLOCKING_SQL_BYTES_MAX)
+		(void)call_fail(q->call, "LimitError", "%s: more than %u bytes of views",
+		                call_show(&(struct call_shown){ 0 }, q->path),
+		                BLOCKING_SQL_BYTES_MAX);
+	return bytes >= 0 && bytes <= BLOCKING_SQL_BYTES_MAX;
+}
+
 bool query_restrict(struct query *q)
 {
 	q->end = now() + BLOCKING_QUERY_SECONDS * GD_NSEC_PER_SEC;
 	q->patience = now() + BLOCKING_BUSY_SECONDS * GD_NSEC_PER_SEC;
 	(void)sqlite3_limit(q->db, SQLITE_LIMIT_LENGTH, LENGTH_MAX);
+	(void)sqlite3_limit(q->db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX);
 	(void)sqlite3_limit(q->db, SQLITE_LIMIT_ATTACHED, 0);
 	(void)sqlite3_limit(q->db, SQLITE_LIMIT_WORKER_THREADS, 0);
 	sqlite3_progress_handler(q->db, STEPS_PER_LOOK, look, q);
@@ -80,11 +108,14 @@ bool query_restrict(struct query *q)
 	if (sqlite3_busy_handler(q->db, wait_for_lock, q) != SQLITE_OK ||
 	    !set(q, SQLITE_DBCONFIG_DEFENSIVE, 1) || !set(q, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0) ||
 	    !set(q, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0) ||
-	    sqlite3_exec(q->db, "PRAGMA query_only=1; PRAGMA cell_size_check=1; PRAGMA mmap_size=0",
-	                 NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_set_authorizer(q->db, authorize, q) != SQLITE_OK) {
+	    sqlite3_exec(q->db,
+	                 "PRAGMA query_only=1; PRAGMA cell_size_check=1; PRAGMA mmap_size=0; BEGIN",
+	                 NULL, NULL, NULL) != SQLITE_OK) {
 		(void)query_fail(q);
 		return false;
 	}
+	if (!check_views(q))
+		return false;
+	(void)sqlite3_set_authorizer(q->db, authorize, q);
 	return true;
 }

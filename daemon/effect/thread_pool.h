@@ -24,8 +24,9 @@
 #include <stdint.h>
 
 #define THREAD_POOL_THREADS_MAX 1024u
-/* SQLite and name services are the deepest; none takes a tenth of it. */
-#define THREAD_POOL_STACK_BYTES (512u * 1024)
+/* What a thread usually has. A query may take a third of it, see BLOCKING_SQL_BYTES_MAX; what is not
+ * touched costs no memory. */
+#define THREAD_POOL_STACK_BYTES (8u << 20)
 
 struct thread_pool;
 

@@ -1,4 +1,6 @@
 /* daemon/blocking: sqlite_query reads, and does nothing else. */
+#include "daemon/effect/thread_pool.h"
+#include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "tests/lib/blocking_fixture.h"
 
@@ -219,6 +221,113 @@ static void given_a_query_that_nobody_wants_any_more_then_it_ends_soon(void **st
 	assert_string_equal(a.out.type, "CancelledError");
 }
 
+/* --- how deep: on a thread of the size that the daemon gives it --- */
+
+struct deep {
+	const struct blocking_scene *scene;
+	const char                  *path;
+	const char                  *sql;
+	struct blocking_outcome      out;
+};
+
+static void *ask(void *ctx)
+{
+	struct deep      *d = ctx;
+	struct value_heap h = { 0 };
+	struct value      args = value_dict_new(&h, 2);
+	char              room[256];
+
+	args = put(&h, args, "path", blocking_path(d->scene, d->path, room));
+	args = put(&h, args, "sql", d->sql);
+	blocking_run(d->scene->config, "sqlite_query", args, &h, NULL, &d->out);
+	value_release(&h, d->out.result);
+	value_release(&h, args);
+	return NULL;
+}
+
+/* NULL for `type`: it has a result. */
+static void expect_deep(const struct blocking_scene *s, const char *path, const char *sql,
+                        const char *type, const char *words)
+{
+	struct deep    d = { .scene = s, .path = path, .sql = sql };
+	pthread_attr_t attr;
+	pthread_t      thread;
+
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attr, THREAD_POOL_STACK_BYTES), 0);
+	assert_int_equal(pthread_create(&thread, &attr, ask, &d), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	(void)pthread_attr_destroy(&attr);
+	if (type == NULL) {
+		assert_null(d.out.type);
+		return;
+	}
+	assert_string_equal(d.out.type, type);
+	if (strstr(d.out.message, words) == NULL)
+		assert_string_equal(d.out.message, words);
+}
+
+/* A chain of selects, each from the one before: `bytes` of text at most. */
+static struct buf make_chain(size_t bytes)
+{
+	struct buf b = { 0 };
+	int        i = 0;
+
+	buf_add_text(&b, "WITH c0 AS (SELECT 1 AS a)");
+	while (b.bytes < bytes - 140) {
+		i++;
+		buf_addf(&b, ",c%d AS (SELECT a FROM(SELECT a FROM(SELECT max(a)AS a FROM c%d)))",
+		         i, i - 1);
+	}
+	buf_addf(&b, "SELECT a FROM c%d", i);
+	buf_add_byte(&b, '\0');
+	assert_int_equal(b.failed, GD_OK);
+	return b;
+}
+
+static void given_statements_as_deep_as_they_may_be_then_the_stack_is_enough(void **state)
+{
+	const struct blocking_scene *s = *state;
+	struct buf                   chain = make_chain(BLOCKING_SQL_BYTES_MAX);
+
+	expect_deep(s, "~/in/db", chain.at, NULL, NULL);
+	buf_close(&chain);
+	chain = make_chain(2 * BLOCKING_SQL_BYTES_MAX);
+	expect_deep(s, "~/in/db", chain.at, "LimitError", "more than 65536 bytes of \"sql\"");
+	buf_close(&chain);
+}
+
+static void given_a_pattern_of_many_wildcards_then_it_is_refused(void **state)
+{
+	const struct blocking_scene *s = *state;
+	struct buf                   b = { 0 };
+
+	buf_add_text(&b, "SELECT hex(zeroblob(30000)) LIKE '");
+	for (int i = 0; i < 20000; i++)
+		buf_add_text(&b, "%0");
+	buf_add_text(&b, "x' AS a");
+	buf_add_byte(&b, '\0');
+	expect_deep(s, "~/in/db", b.at, "OperationalError", "LIKE or GLOB pattern too complex");
+	buf_close(&b);
+}
+
+/* A stranger's database: views on views. */
+static void given_more_views_than_a_stack_has_room_for_then_they_are_refused(void **state)
+{
+	const struct blocking_scene *s = *state;
+	struct buf                   b = { 0 };
+
+	buf_add_text(&b, "BEGIN; CREATE VIEW v0 AS SELECT 1 AS a;");
+	for (int i = 1; i < 20000; i++)
+		buf_addf(&b, "CREATE VIEW v%d AS SELECT max(a) AS a FROM v%d;", i, i - 1);
+	buf_add_text(&b, "COMMIT");
+	buf_add_byte(&b, '\0');
+	make_db(s, "~/in/views", b.at);
+	buf_close(&b);
+	expect_deep(s, "~/in/views", "SELECT a FROM v19999", "LimitError",
+	            "more than 65536 bytes of views");
+}
+
 /* --- files --- */
 
 static void given_what_is_no_database_then_it_is_refused(void **state)
@@ -319,6 +428,9 @@ int main(void)
 		TEST(given_no_statement_or_two_then_it_is_refused),
 		TEST(given_a_query_without_end_then_its_rows_are_bounded),
 		TEST(given_a_query_that_nobody_wants_any_more_then_it_ends_soon),
+		TEST(given_statements_as_deep_as_they_may_be_then_the_stack_is_enough),
+		TEST(given_a_pattern_of_many_wildcards_then_it_is_refused),
+		TEST(given_more_views_than_a_stack_has_room_for_then_they_are_refused),
 		TEST(given_what_is_no_database_then_it_is_refused),
 		TEST(given_a_fifo_beside_the_database_then_nothing_blocks),
 		TEST(given_a_database_in_wal_mode_then_what_its_writer_committed_is_seen),
