@@ -23,13 +23,14 @@
 #define BLOCKING_ROOTS_MAX 16u              /* to read, and as many to write */
 #define BLOCKING_READ_BYTES_MAX (1u << 20)  /* of one read_file */
 #define BLOCKING_WRITE_BYTES_MAX (1u << 20) /* of one write_file */
-#define BLOCKING_NAMES_MAX 100000u          /* of one list_dir */
+/* Of names and rows: a loop copies and journals a result, and does nothing else meanwhile. */
+#define BLOCKING_NAMES_MAX 10000u
+#define BLOCKING_ROWS_MAX 5000u
 #define BLOCKING_NAME_BYTES_MAX (1u << 20)
 #define BLOCKING_ADDRESSES_MAX 64u
 /* Of a statement, and of the views of a database: SQLite goes down some twenty bytes of its stack for
  * each byte of selects inside selects. */
 #define BLOCKING_SQL_BYTES_MAX 65536u
-#define BLOCKING_ROWS_MAX 10000u
 #define BLOCKING_ROWS_BYTES_MAX (1u << 20)
 #define BLOCKING_QUERY_SECONDS 60
 #define BLOCKING_BUSY_SECONDS 5             /* that a query waits for a writer */

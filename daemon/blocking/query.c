@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define CELL_BYTES 16 /* of a value besides its text, about */
+#define CELL_BYTES 64 /* of a value besides its text: what it takes to carry it about */
 
 /* --- failures --- */
 

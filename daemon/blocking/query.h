@@ -18,7 +18,7 @@ struct query {
 	const char  *path;     /* for messages; borrowed */
 	int64_t      end;      /* CLOCK_MONOTONIC, ns: then it has taken too long */
 	int64_t      patience; /* the same, for a lock */
-	size_t       bytes;    /* that the rows hold so far, about as JSON says them */
+	size_t       bytes;    /* that the rows hold so far, each value with a fixed share */
 	bool         is_late;
 };
 

@@ -252,7 +252,7 @@ static void given_more_names_than_a_list_may_have_then_it_is_refused(void **stat
 		blocking_make(s, path, "", 0);
 	}
 	blocking_expect(s, "list_dir", "{\"path\": \"~/in\"}",
-	                "LimitError: ~/in: more than 100000 names, or 1048576 bytes of them");
+	                "LimitError: ~/in: more than 10000 names, or 1048576 bytes of them");
 }
 
 /* --- stat --- */

@@ -155,11 +155,11 @@ static void given_a_query_without_end_then_its_rows_are_bounded(void **state)
 	const struct blocking_scene *s = *state;
 
 	EXPECT("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
-	       "LimitError: sqlite_query: more than 10000 rows, or 1048576 bytes of them; ask for "
+	       "LimitError: sqlite_query: more than 5000 rows, or 1048576 bytes of them; ask for "
 	       "less by LIMIT");
 	EXPECT("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 	       "SELECT hex(zeroblob(400000)) AS h FROM n",
-	       "LimitError: sqlite_query: more than 10000 rows, or 1048576 bytes of them; ask for "
+	       "LimitError: sqlite_query: more than 5000 rows, or 1048576 bytes of them; ask for "
 	       "less by LIMIT");
 	EXPECT("SELECT zeroblob(2000000) AS z",
 	       "LimitError: ~/in/db: a value of more than 1048576 bytes");
