@@ -26,7 +26,7 @@ daemon/http/        | daemon/http/ daemon/value/limits.h proto/base/ | event2/ c
 daemon/profile/     | daemon/profile/ daemon/load/ daemon/engine/program.h daemon/expr/ daemon/value/ daemon/runner/run.h proto/ | pthread.h
 daemon/run/         | daemon/run/ daemon/engine/ daemon/value/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
 daemon/effect/      | daemon/effect/ daemon/blocking/blocking.h daemon/http/http.h daemon/run/ daemon/profile/ daemon/engine/engine.h daemon/value/ daemon/store/store.h daemon/runner/link.h daemon/runner/run.h daemon/runner/run_log.h daemon/log.h proto/base/ proto/base64.h | event2/ pthread.h
-daemon/net/         | daemon/net/ daemon/blocking/blocking.h daemon/engine/program.h daemon/effect/ daemon/run/ daemon/load/ daemon/profile/ daemon/store/store.h daemon/runner/run_log.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
+daemon/net/         | daemon/net/ daemon/blocking/blocking.h daemon/engine/program.h daemon/http/http.h daemon/effect/ daemon/run/ daemon/load/ daemon/profile/ daemon/store/store.h daemon/runner/run_log.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
 daemon/runner/      | daemon/runner/ daemon/log.h daemon/notify.h proto/base/ | linux/
 daemon/main.c       | daemon/ proto/ | event2/ pthread.h jansson.h
 daemon/             | daemon/log.h daemon/config daemon/notify.h daemon/profile/ proto/base/ | ini.h pthread.h

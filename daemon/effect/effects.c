@@ -158,6 +158,11 @@ const struct blocking_config *effects_blocking(const struct effects *x)
 	return x->blocking;
 }
 
+const struct http_policy *effects_http(const struct effects *x)
+{
+	return x->policy;
+}
+
 struct commands *effects_commands(struct effects *x, const struct loop *l)
 {
 	return x->at[l->index].commands;

@@ -46,6 +46,8 @@ void                     effects_close(struct effects *x); /* NULL: nothing */
 
 /* Where jobs may read and write; read only. */
 const struct blocking_config *effects_blocking(const struct effects *x);
+/* Where jobs may go; read only. */
+const struct http_policy     *effects_http(const struct effects *x);
 struct commands              *effects_commands(struct effects *x, const struct loop *l);
 struct calls                 *effects_calls(struct effects *x, const struct loop *l);
 /* What is held of `job`, all or at this address (NULL), goes on: "retry" or "fail". How many. On the

@@ -256,6 +256,7 @@ struct outcall {
 	uint8_t  interrupt; /* enum exec_interrupt */
 	bool     checks;    /* HTTP: a status that is not 2xx is an HttpError */
 	bool     is_listed; /* thread: the arguments stand in a list */
+	bool     is_bare;   /* HTTP: the URL stands alone, not in an object */
 };
 
 /* A task that is a job of its own. The slots of the code that waits for it are these. */

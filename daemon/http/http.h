@@ -92,6 +92,9 @@ GD_NODISCARD enum gd_err http_client_open(struct event_base *base, const struct 
 /* Aborts what is under way. NULL: nothing. */
 void                     http_client_close(struct http_client *c);
 
+/* What http_start() says of all but the URL and the query. Any thread.
+ * Errors: GD_INVALID_PARAMS, GD_LIMIT. */
+GD_NODISCARD enum gd_err http_request_check(const struct http_request *r, struct gd_error *why);
 /* Copies all of `r`. Errors: GD_INVALID_PARAMS (no URL, method or header), GD_FORBIDDEN (the policy),
  * GD_LIMIT (a part is too large, or too many wait), GD_NOMEM; done() is then never called.
  * http_error_type() names them for a job. */

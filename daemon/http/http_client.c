@@ -65,7 +65,7 @@ void client_move(struct http_transfer *t, enum transfer_state to)
 	}
 	if (to == TRANSFER_OPENING)
 		queue_opens(&c->queue, t);
-	else if (to != TRANSFER_WAITING && t->origin != NULL)
+	if (to == TRANSFER_STATES && t->origin != NULL)
 		queue_leave(&c->queue, t);
 	atomic_store_explicit(&c->running, running_of(c), memory_order_relaxed);
 	atomic_store_explicit(&c->waiting, c->queue.count, memory_order_relaxed);

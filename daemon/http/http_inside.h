@@ -55,7 +55,7 @@ struct http_transfer {
 	enum transfer_state   state;
 	uint32_t              redirects;
 	struct http_client   *client;
-	struct http_origin   *origin; /* borrowed; while it waits, or opens */
+	struct http_origin   *origin; /* the queue's */
 	http_done_fn         *done;   /* NULL: aborted */
 	void                 *ctx;
 	size_t                bytes;   /* that count while it waits */

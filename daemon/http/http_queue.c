@@ -15,6 +15,7 @@ struct http_origin {
 	uint32_t             users; /* transfers that are at it */
 	bool                 is_listed;
 	bool                 is_https;
+	bool                 is_shared; /* by HTTP/2 */
 	uint16_t             port;
 	char                 host[];
 };
@@ -75,7 +76,8 @@ static void take_out(struct http_queue *q, struct http_origin *o)
 
 static void list_if_due(struct http_queue *q, struct http_origin *o)
 {
-	const bool is_due = o->waiting.count != 0 && o->opening < HTTP_ORIGIN_OPENING_MAX;
+	const uint32_t most = o->is_shared ? HTTP_ORIGIN_SHARED_MAX : HTTP_ORIGIN_OPENING_MAX;
+	const bool     is_due = o->waiting.count != 0 && o->opening < most;
 
 	if (is_due && !o->is_listed)
 		put_last(q, o);
@@ -162,6 +164,12 @@ void queue_opens(struct http_queue *q, struct http_transfer *t)
 void queue_opened(struct http_queue *q, struct http_transfer *t)
 {
 	t->origin->opening--;
+	list_if_due(q, t->origin);
+}
+
+void queue_shares(struct http_queue *q, struct http_transfer *t)
+{
+	t->origin->is_shared = true;
 	list_if_due(q, t->origin);
 }
 

@@ -2,8 +2,9 @@
  * http_queue.h - requests that wait for a slot, and whose turn it is. Private to daemon/http/.
  *
  * Origins (scheme, host, port) take turns, and only some requests of each may be on their way to a
- * connection at one time: a host that does not answer keeps nobody waiting but its own, and where
- * one connection does for all (HTTP/2) not every request makes one.
+ * connection at one time: a host that does not answer keeps nobody waiting but its own. Where one
+ * connection carries many (HTTP/2) these are few: libcurl would make one for each request that finds
+ * the others full.
  *
  * Ownership: origins belong to the queue and live as long as a transfer is at one. Threads: none.
  * Cost: O(1); finding an origin O(origins / HTTP_QUEUE_ROOM).
@@ -16,6 +17,7 @@
 
 #define HTTP_QUEUE_ROOM 1024u
 #define HTTP_ORIGIN_OPENING_MAX 16u
+#define HTTP_ORIGIN_SHARED_MAX 2u /* the same, with HTTP/2 */
 
 struct http_transfer;
 struct http_origin;
@@ -44,6 +46,9 @@ void queue_add(struct http_queue *q, struct http_transfer *t);
 void queue_remove(struct http_queue *q, struct http_transfer *t);
 void queue_opens(struct http_queue *q, struct http_transfer *t);
 void queue_opened(struct http_queue *q, struct http_transfer *t);
+
+/* Its origin speaks HTTP/2. */
+void queue_shares(struct http_queue *q, struct http_transfer *t);
 
 /* Whose turn it is; its origin is the last one then. NULL: nobody's. */
 struct http_transfer *queue_next(struct http_queue *q);

@@ -14,15 +14,13 @@
 
 #include <curl/curl.h>
 
-/* But for the URL. Errors: GD_INVALID_PARAMS, GD_LIMIT. */
-GD_NODISCARD enum gd_err http_request_check(const struct http_request *r, struct gd_error *why);
 /* What a copy takes in memory. */
-size_t                   http_request_bytes(const struct http_request *r);
+size_t http_request_bytes(const struct http_request *r);
 /* The copy has a method, and all its headers in `headers`, those that were implied as well; no URL
  * and no query. The block that it lives in; NULL: no memory. */
-void *http_request_copy(struct http_request *to, const struct http_request *from);
+void  *http_request_copy(struct http_request *to, const struct http_request *from);
 /* What is asked of the place to which an answer with `status` leads. */
-void  http_request_redirect(struct http_request *r, uint32_t status, bool is_same_origin);
+void   http_request_redirect(struct http_request *r, uint32_t status, bool is_same_origin);
 /* Of a copy; NULL: no memory. */
 struct curl_slist *http_request_lines(const struct http_request *r);
 

@@ -27,7 +27,8 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	int                   fd;
 
 	(void)purpose;
-	if (t->state == TRANSFER_OPENING)
+	/* With TLS only when it is connected: it may be one connection for all. */
+	if (t->state == TRANSFER_OPENING && !t->url.is_https)
 		client_move(t, TRANSFER_MOVING);
 	/* Another address of the same host may do. */
 	if (http_policy_check_address(t->client->policy, &address->addr, &t->run->refused) != GD_OK)
@@ -117,6 +118,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	const size_t          bytes = size * count;
 
 	if (is_line_of(line, bytes, "HTTP/")) {
+		if (is_line_of(line, bytes, "HTTP/2"))
+			queue_shares(&t->client->queue, t);
 		t->run->header_count = 0;
 		t->run->codings = 0;
 		t->run->has_head = false;
@@ -418,6 +421,7 @@ static bool follow(struct http_transfer *t, const char *to)
 	}
 	http_request_redirect(&t->request, (uint32_t)status_of(t),
 	                      http_url_is_same_origin(&t->url, &url));
+	queue_leave(&t->client->queue, t);
 	http_url_close(&t->url);
 	t->url = url;
 	t->redirects++;

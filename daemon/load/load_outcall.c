@@ -108,6 +108,7 @@ void load_http(struct loader *l, const struct place *at, const struct parts *p, 
 		outcall = load_request(l, &place, p->operand, made);
 	} else {
 		made.arg_count = 1;
+		made.is_bare = true;
 		outcall = build_outcall(&l->b, made);
 		load_part(l, at, outcall, 0, "url", loader_slot(l, &place, p->operand, SLOT_URL));
 	}

@@ -224,7 +224,7 @@ enum gd_err intake_compile(const struct request *r, const json_t *spec, const js
 		rc = may_exec(d->net->config->profiles, request_who(r), *program, &faults->problems,
 		              faults->scope, why);
 		if (rc == GD_OK)
-			rc = may_call(d->net->blocking, *program, &faults->problems, why);
+			rc = may_call(d->net->blocking, d->net->http, *program, &faults->problems, why);
 		if (rc == GD_OK)
 			rc = check_loops(*program, d->net->pool->count, &faults->problems, why);
 		if (rc == GD_OK)

@@ -1,8 +1,9 @@
 /*
- * may_call.h - whether a job may be handed in with these calls of built-in functions.
+ * may_call.h - whether a job may be handed in with these calls: of built-in functions, and by HTTP.
  *
- * What is constant in a path can be judged before the job runs: one that lies below no root, by its
- * text, is a problem of the spec. The rest is judged when it runs.
+ * What is constant can be judged before the job runs. A path that lies below no root, by its text, a
+ * URL that http-allow does not allow, or a method or header that no request can have, is a problem
+ * of the spec. The rest is judged when it runs, and all of it once more: rules may have changed.
  *
  * Threads: any. Cost: nothing for a job without calls.
  */
@@ -11,10 +12,12 @@
 
 #include "daemon/blocking/blocking.h"
 #include "daemon/engine/program.h"
+#include "daemon/http/http.h"
 #include "daemon/load/load.h"
 
 /* Errors: GD_INVALID_SPEC with `problems`; GD_NOMEM. */
-GD_NODISCARD enum gd_err may_call(const struct blocking_config *c, const struct program *p,
+GD_NODISCARD enum gd_err may_call(const struct blocking_config *blocking,
+                                  const struct http_policy *http, const struct program *p,
                                   struct load_problems *problems, struct gd_error *why);
 
 #endif

@@ -177,6 +177,7 @@ enum gd_err net_open(const struct config *config, struct auth *auth, struct pool
 	n->pool = pool;
 	n->effects = effects;
 	n->blocking = effects_blocking(effects);
+	n->http = effects_http(effects);
 	for (uint32_t i = 0; i < pool->count; i++)
 		if ((rc = open_desk(&n->at[i], n, pool_loop(pool, i), why)) != GD_OK) {
 			net_close(n);

@@ -60,6 +60,7 @@ struct net {
 	struct pool                  *pool;
 	struct effects               *effects;
 	const struct blocking_config *blocking; /* where jobs may read and write */
+	const struct http_policy     *http;     /* where jobs may go */
 	struct desk                   at[POOL_LOOPS_MAX];
 	_Atomic uint32_t              connections;
 	bool                          is_closing; /* no loop runs any more */
