@@ -5,7 +5,7 @@ import os
 import pathlib
 import signal
 
-from harness import Daemon, equal, is_end, run, test, true, until
+from harness import GATHERD, Daemon, equal, is_end, run, scratch, test, true, until
 
 
 def finish(daemon, id_):
@@ -260,6 +260,19 @@ def given_more_commands_than_processors_then_no_more_than_that_run_at_a_time():
         {"return": "${[int(strip(x.stdout)) for x in r]}"}]))
     equal(status, "completed")
     true(max(result) <= os.sysconf("SC_NPROCESSORS_ONLN"), result)
+
+
+@test
+def given_a_soft_limit_of_descriptors_then_the_daemon_raises_its_own_and_commands_do_not_get_it():
+    program = scratch() / "gatherd"
+    program.write_text(f'#!/bin/sh\nulimit -S -n 300\nexec {GATHERD} "$@"\n')
+    program.chmod(0o700)
+    daemon = Daemon(program=program)
+    status, result = finish(daemon, submit(daemon, {"exec": ["sh", "-c", "ulimit -S -n"]}))
+    equal((status, result["stdout"]), ("completed", "300\n"))
+    limits = pathlib.Path(f"/proc/{daemon.process.pid}/limits").read_text(encoding="ascii")
+    soft, hard = [line.split()[3:5] for line in limits.splitlines() if "open files" in line][0]
+    equal(soft, hard, "the daemon's own")
 
 
 if __name__ == "__main__":

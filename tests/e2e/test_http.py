@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import http.server
+import os
 import pathlib
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import threading
 from harness import (GATHERD, Daemon, at_end, equal, free_port, refused, run, scratch, test, true,
                      until)
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
+NGINX = shutil.which(os.environ.get("NGINX") or "nginx") or shutil.which("/usr/sbin/nginx")
 HERE = ["--http-allow", "127.0.0.1, localhost", "--http-allow-address", "127.0.0.1"]
 KIB = 64  # of a response
 

@@ -117,6 +117,10 @@ static void given_nothing_when_loaded_then_the_defaults_are_there(void **state)
 	assert_true(f->config.threads >= 5 && f->config.threads <= 32);
 	assert_int_equal(f->config.read_roots.count, 0);
 	assert_int_equal(f->config.write_roots.count, 0);
+	assert_int_equal(f->config.http_hosts.count, 0);
+	assert_int_equal(f->config.http_networks.count, 0);
+	assert_int_equal(f->config.http_redirects, 5);
+	assert_false(f->config.http_downgrades);
 	assert_int_equal(atomic_load(&f->config.log_level), LOG_LEVEL_INFO);
 	assert_int_equal(atomic_load(&f->config.auth_timeout), 5);
 	assert_int_equal(atomic_load(&f->config.retain), 7 * 24 * 3600);
@@ -222,6 +226,25 @@ static void given_roots_when_loaded_then_all_of_them_count(void **state)
 	assert_int_equal(f->config.write_roots.count, 1);
 }
 
+static void given_where_http_may_go_when_loaded_then_all_of_it_counts(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f, "[gatherd]\nhttp-allow = a.org, b.org\nhttp-allow = *.c.org:443\n"
+	              "http-allow-address = 10.0.0.0/8\nhttp-redirects = 0\nhttp-downgrade = yes\n"
+	              "http-timeout = 20\nhttp-response-kib = 8192\n");
+	load(f, "--config FILE");
+	assert_int_equal(f->action, CONFIG_RUN);
+	assert_int_equal(f->config.http_hosts.count, 2);
+	assert_string_equal(config_texts_at(&f->config.http_hosts, 0), "a.org, b.org");
+	assert_string_equal(config_texts_at(&f->config.http_networks, 0), "10.0.0.0/8");
+	assert_int_equal(f->config.http_redirects, 0);
+	assert_true(f->config.http_downgrades);
+	assert_int_equal(f->config.http_timeout, 20);
+	assert_int_equal(f->config.http_response_kib, 8192);
+	assert_int_equal(f->config.http_transfers, 5000);
+}
+
 static void given_too_many_roots_when_loaded_then_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +273,8 @@ static void given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told(v
 		{ "[gather]\nloops = 1\n", ":2: keys belong below [gatherd] or [exec NAME]\n" },
 		{ "[gatherd]\nnonsense\nloops = 0\n", ":2: neither [section] nor key = value\n" },
 		{ "[gatherd]\nthreads = 1025\n", ":2: threads: 1025 is not between 1 and 1024\n" },
+		{ "[gatherd]\nhttp-response-kib = 8193\n",
+		  ":2: http-response-kib: 8193 is not between 1 and 8192\n" },
 		{ "[gatherd]\nread-root =\n", ":2: read-root: an empty text\n" },
 		{ "[gatherd]\nlog-level = loud\n",
 		  ":2: log-level: loud is not error, warn, info or debug\n" },
@@ -476,6 +501,7 @@ int main(void)
 		TEST(given_flags_when_loaded_then_they_count),
 		TEST(given_a_file_when_loaded_then_its_keys_count_and_flags_win),
 		TEST(given_roots_when_loaded_then_all_of_them_count),
+		TEST(given_where_http_may_go_when_loaded_then_all_of_it_counts),
 		TEST(given_too_many_roots_when_loaded_then_refused),
 		TEST(given_mistakes_in_the_file_when_loaded_then_file_and_line_are_told),
 		TEST(given_sections_of_profiles_when_loaded_then_they_are_in_force),
