@@ -45,6 +45,11 @@ AS_COMPLETED = {"events": "job",
                 "do": [{"as_completed": {"value": "${n}"}, "for": "n", "in": "${range(COUNT)}",
                         "as": "r"}, {"return": "${len(r)}"}]}
 
+STATS = {"events": "job", "do": [{"gather": {"to_thread": "stat", "args": ["/etc/passwd"]}, "for": "n",
+                                  "in": "${range(COUNT)}", "limit": 1000, "as": "r"},
+                                 {"return": "${len(r)}"}]}
+TWO_LOOPS = 1.8  # times the tasks of one, on two processors
+
 # load.c puts a running number in the place of 1000000.
 RUN = ('{"jsonrpc":"2.0","id":1000000,"method":"job.run",'
        '"params":{"spec":{"value":1000000}}}\n')
@@ -60,6 +65,9 @@ class Sizes:
     def __init__(self, quick):
         self.sleeps = 300 if quick else 1000000
         self.tasks = 300 if quick else 1000000
+        self.loops = 300 if quick else 1000000
+        self.rounds = 1 if quick else 6
+        self.threads = 300 if quick else 200000
         self.children = 300 if quick else 200000
         self.deep = 1000 if quick else 300000
         self.wide = 300 if quick else 60000
@@ -237,6 +245,45 @@ class Bench:
         self.table.put(what, "asyncio", count / self.rival(ASYNCIO + ["sleep0", count])[0], True)
         self.table.put(what, "bare C", count / self.rival([PROGRAMS / "bare_queue", count])[0], True)
 
+    def loops(self):
+        """The same job once, and once on each of two loops: the time and the CPU that a task takes. By
+        the daemon's own clock, the better of some rounds each."""
+        count = self.sizes.loops
+        alone, both = [], []
+        with self.daemon("--loops", "2") as daemon, daemon.wire() as wire:
+            for _ in range(self.sizes.rounds):
+                alone.append(self.run_on(daemon, wire, [0], count))
+                both.append(self.run_on(daemon, wire, [0, 1], count))
+        for name, one, two in zip(("time, s", "CPU of a task, us"), best(alone), best(both)):
+            slower = 2 / TWO_LOOPS
+            self.table.put(f"{count:,} tasks of sleep(0) on one loop: {name}", "gatherd", one)
+            self.table.put(f"  as many on each of two: {name}", "gatherd", two)
+            self.table.limit(f"  as many on each of two: {name}", one * slower)
+
+    @staticmethod
+    def run_on(daemon, wire, loops, count):
+        """(seconds, CPU of a task in us) of a job with `count` tasks on each of them."""
+        specs = [{"loop": loop, "events": "job", "do": json.loads(
+            json.dumps(SLEEP0).replace("COUNT", str(count)))} for loop in loops]
+        before, began = processor(daemon.process.pid), wire.call("server.info")["uptime"]
+        ids = [row["id"] for row in wire.call("job.submit", specs=specs)["jobs"]]
+        harness.equal(wire.call("job.wait", ids=ids)["pending"], [], "the jobs")
+        seconds = wire.call("server.info")["uptime"] - began
+        used = processor(daemon.process.pid) - before
+        for id_ in ids:
+            harness.equal(wire.call("job.get", id=id_)["result"], count, "the job")
+        return max(seconds, 1e-6), used * US / (count * len(loops))
+
+    def threads(self):
+        """Calls on a thread: of a job, journaled and answered, and what the pool alone can do."""
+        count = self.sizes.threads
+        what = "calls of to_thread (stat) a second, one job"
+        with self.daemon("--read-root", "/etc", "--threads", "4") as daemon:
+            seconds = self.run_job(daemon, STATS, count)[0]
+            self.table.put(what, "gatherd", count / seconds, True)
+        bare = float(output([PROGRAMS / "pool_speed", 2, 4, count, 1000]).split()[0])
+        self.table.put("calls of nothing a second through the pool, two loops", "gatherd", bare, True)
+
     def children(self):
         count = self.sizes.children
         for name, spec in (("gather", GATHER), ("as_completed", AS_COMPLETED)):
@@ -340,6 +387,17 @@ class Bench:
                        self.rival(command)[0], True)
 
 
+def best(runs):
+    """The least of each figure."""
+    return [min(values) for values in zip(*runs)]
+
+
+def processor(pid):
+    """Seconds of CPU that its threads have used, to the nanosecond."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
 def answers(socket):
     try:
         harness.Wire.unix(socket).close()
@@ -365,13 +423,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
-    parser.add_argument("--only", metavar="PART", help="sleeps, tasks, children, durable, submit,"
+    parser.add_argument("--only", metavar="PART", help="sleeps, tasks, loops, threads, children, durable, submit,"
                         " restart, burst, subscriber, commands, exec or simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
     scale = Scale(bench)
     parts = {part.__name__: part for part in (
-        bench.sleeps, bench.tasks, bench.children, bench.durable, scale.submit, scale.restart,
+        bench.sleeps, bench.tasks, bench.loops, bench.threads, bench.children, bench.durable, scale.submit, scale.restart,
         scale.burst, scale.subscriber, bench.commands, bench.exec, bench.simulator)}
     if options.only is not None and options.only not in parts:
         parser.error(f"there is no {options.only}; --only is one of {', '.join(parts)}")
