@@ -3,6 +3,7 @@
 
 #include "daemon/blocking/blocking.h"
 #include "daemon/effect/thread_pool.h"
+#include "daemon/run/busy.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -70,8 +71,11 @@ static void take_back(struct loop *l, struct inbox_msg *m)
 {
 	struct thread_call *t =
 		(struct thread_call *)(void *)((char *)m - offsetof(struct thread_call, msg));
-	struct pending *c = pending_find(&t->cs->table, t->ref.job, t->ref.exec);
+	struct pending *c;
 
+	if (busy_defers(l, t->ref.job, m))
+		return;
+	c = pending_find(&t->cs->table, t->ref.job, t->ref.exec);
 	if (c != NULL && c->thread == t)
 		c->thread = NULL;
 	else

@@ -2,6 +2,7 @@
 
 #include "daemon/effect/outcome.h"
 #include "daemon/log.h"
+#include "daemon/run/busy.h"
 #include "daemon/run/recover.h"
 
 #include <inttypes.h>
@@ -214,7 +215,7 @@ bool commands_hear(struct commands *cs, struct port_word *w)
 		job = w->state.ref.job;
 	else if (w->kind == RUN_OUTPUT)
 		job = w->output.ref.job;
-	if (recover_defers(cs->loop, job, &w->msg))
+	if (recover_defers(cs->loop, job, &w->msg) || busy_defers(cs->loop, job, &w->msg))
 		return true;
 	if (recover_was_cut(cs->loop, job))
 		return false;

@@ -166,6 +166,7 @@ static void on_flush(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
+	stopwatch_begin(&home(ctx)->watch, DOING_RUNNER);
 	flush(ctx);
 }
 
@@ -177,6 +178,7 @@ static void on_link(evutil_socket_t fd, short what, void *ctx)
 	enum gd_err        rc = GD_OK;
 
 	(void)fd;
+	stopwatch_begin(&home(p)->watch, DOING_RUNNER);
 	if ((what & EV_READ) != 0)
 		rc = runner_link_read(p->link, &why);
 	while (p->link != NULL && runner_link_next(p->link, &m))
@@ -223,6 +225,7 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	stopwatch_begin(&home(p)->watch, DOING_RUNNER);
 	if (p->link != NULL || connect_now(p, &why))
 		return;
 	if (!p->is_needed)

@@ -291,8 +291,7 @@ static enum step run_ops(struct running *r)
 		t->top->pc++;
 		if (is_over_limits(r))
 			return STEP_RAISED;
-		if (--r->e->left < 0 &&
-		    (ops[t->top->pc].kind == OP_JUMP || ops[t->top->pc].kind == OP_NEXT))
+		if (--r->e->left < 0)
 			return STEP_PREEMPT;
 		step = OPS[ops[t->top->pc].kind].run(r, &ops[t->top->pc]);
 	} while (step == STEP_NEXT);

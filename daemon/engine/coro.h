@@ -231,6 +231,8 @@ struct engine {
 	uint32_t            waiting_for_now;
 	uint32_t            budget; /* for each step */
 	int64_t             left;   /* of this step's budget */
+	gd_nsec             moment; /* whose timers were fired in part */
+	bool                is_in_moment;
 	bool                is_behind;
 	int64_t             heap_base; /* heap.bytes - heap_base: what the running job holds */
 	struct engine_outs *outs;      /* of this step */
@@ -390,6 +392,8 @@ struct value exception_new(struct engine *e, struct job *j, struct task *t, cons
                            const char *message, size_t message_bytes);
 enum step    raise_text(struct running *r, const char *type, const char *fmt, ...) GD_PRINTF(3, 4);
 enum step    raise_value(struct running *r, struct value exc); /* `exc` is taken */
+/* value_unsayable(), which counts as work. */
+const char  *engine_unsayable(struct engine *e, struct value v, const char **why);
 /* False: raised, and `v` was released. `what`: "a yield", ... */
 bool         must_be_sayable(struct running *r, struct value v, const char *what);
 /* The exception as it can leave the engine: without its data when that is too much. New reference. */

@@ -110,6 +110,8 @@ static bool is_over(struct engine *e, struct job *j)
 
 static void run_active(struct engine *e)
 {
+	if (e->is_in_moment)
+		return;
 	while (e->active_first != NULL && e->left > 0 && !e->heap.failed) {
 		struct job *j = e->active_first;
 
@@ -159,11 +161,31 @@ static void fire(struct engine *e, struct timer_node *n, gd_nsec due)
 	engine_activate(e, j);
 }
 
+/* Fires all that is due at one moment, as far as the budget goes. Nothing may run before all of it
+ * was fired: in asyncio an iteration collects its timers first. False: some are left. */
+static bool fire_moment(struct engine *e, gd_nsec due)
+{
+	const struct timer_entry *first = timer_heap_first(&e->timers);
+
+	for (; first != NULL && first->due == due; first = timer_heap_first(&e->timers)) {
+		if (e->left-- <= 0) {
+			e->moment = due;
+			e->is_in_moment = true;
+			return false;
+		}
+		fire(e, first->node, due);
+	}
+	e->is_in_moment = false;
+	return true;
+}
+
 /* Fires what is due by `time`, one deadline after the other. */
 static void run_until(struct engine *e, gd_nsec time)
 {
 	const struct timer_entry *first;
 
+	if (e->is_in_moment && !fire_moment(e, e->moment))
+		return;
 	for (;;) {
 		run_active(e);
 		if (e->active_first != NULL || e->waiting_for_now > 0 || e->heap.failed ||
@@ -172,11 +194,8 @@ static void run_until(struct engine *e, gd_nsec time)
 		first = timer_heap_first(&e->timers);
 		if (first == NULL || first->due > time)
 			break;
-		for (gd_nsec due = first->due; first != NULL && first->due == due;
-		     first = timer_heap_first(&e->timers)) {
-			fire(e, first->node, due);
-			e->left--;
-		}
+		if (!fire_moment(e, first->due))
+			break;
 	}
 	first = timer_heap_first(&e->timers);
 	e->is_behind = e->active_first != NULL || (first != NULL && first->due <= time);
@@ -202,6 +221,8 @@ static bool job_advance(struct engine *e, struct job *j, gd_nsec time)
 	gd_nsec                   due;
 
 	e->left = INT64_MAX;
+	if (e->is_in_moment && j->is_active)
+		(void)fire_moment(e, e->moment); /* the rest of what woke it */
 	for (;;) {
 		job_drain(e, j);
 		if (j->wants_now || e->heap.failed)
@@ -429,6 +450,11 @@ void engine_set_budget(struct engine *e, uint32_t steps)
 	e->budget = steps;
 }
 
+uint32_t engine_budget_left(const struct engine *e)
+{
+	return e->left > 0 ? (uint32_t)e->left : 0;
+}
+
 bool engine_is_behind(const struct engine *e)
 {
 	return e->is_behind;
@@ -485,7 +511,8 @@ bool engine_job_info(const struct engine *e, uint64_t id, struct engine_job_info
 		                         .ordinal = j->ordinal,
 		                         .tickets = j->ticket_serial,
 		                         .now = j->now,
-		                         .wants_now = j->wants_now };
+		                         .wants_now = j->wants_now,
+		                         .is_busy = j->is_active };
 	return true;
 }
 

@@ -181,6 +181,8 @@ void                     engine_close(struct engine *e);
 GD_NODISCARD enum gd_err engine_step(struct engine *e, const struct engine_in *in,
                                      struct engine_outs *outs, struct gd_error *why);
 void                     engine_set_budget(struct engine *e, uint32_t steps);
+/* What the last step has left of its budget. */
+uint32_t                 engine_budget_left(const struct engine *e);
 bool                     engine_is_behind(const struct engine *e);
 /* Somebody has set the clock on the wall. The step is later than all before it and than the time of
  * every input so far; before the first one the wall is ahead as from that one on. A job that is
@@ -240,6 +242,7 @@ struct engine_job_info {
 	uint32_t tickets;        /* the last one that it has given out */
 	gd_nsec  now;            /* the job's logical clock */
 	bool     wants_now;      /* ENGINE_WANT_NOW was put out and not answered yet */
+	bool     is_busy;        /* the budget has ended in the middle of what it does */
 };
 bool engine_job_info(const struct engine *e, uint64_t job, struct engine_job_info *out);
 /* The soonest deadline of one job that is due by `until`. False: none, or it rests until it knows the

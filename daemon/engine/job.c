@@ -256,7 +256,7 @@ static struct value said_outcome(struct engine *e, struct job *j, enum engine_ou
 			*kind = ENGINE_JOB_CANCELLED;
 		return exception_said(e, m->result);
 	}
-	type = value_unsayable(m->result, &why);
+	type = engine_unsayable(e, m->result, &why);
 	if (type != NULL) {
 		bytes = snprintf(text, sizeof text, "the result of the job %s", why);
 		return exception_new(e, j, m, type, text, (size_t)bytes);

@@ -7,6 +7,7 @@
 
 #define OUTS_FIRST_ROOM 64
 #define FREE_DEPTH_MAX 32
+#define STEPS_PER_OUT 3 /* of work, until it is an event that is stored */
 
 static bool outs_reserve(struct engine_outs *outs)
 {
@@ -43,6 +44,7 @@ static struct engine_out *out_new(struct engine *e, const struct job *j, enum en
 {
 	struct engine_outs *outs = e->outs;
 
+	e->left -= STEPS_PER_OUT;
 	if (!outs_reserve(outs)) {
 		e->heap.failed = true;
 		return NULL;

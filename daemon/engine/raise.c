@@ -4,6 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What else than ops takes time, in steps of the budget. */
+#define FUEL_PER_STEP 4
+#define SAID_BYTES_PER_STEP 64 /* of a value that leaves the engine, until it is stored */
+
 void slot_set(struct running *r, uint32_t slot, struct value v)
 {
 	struct value *at = &r->t->top->slots[slot];
@@ -141,10 +145,19 @@ bool exception_is_ordinary(struct value exc)
 	return !exception_is(exc, "CancelledError") && !exception_is(exc, "GeneratorExit");
 }
 
+const char *engine_unsayable(struct engine *e, struct value v, const char **why)
+{
+	size_t      bytes;
+	const char *type = value_unsayable(v, &bytes, why);
+
+	e->left -= (int64_t)(bytes / SAID_BYTES_PER_STEP);
+	return type;
+}
+
 bool must_be_sayable(struct running *r, struct value v, const char *what)
 {
 	const char *why;
-	const char *type = value_unsayable(v, &why);
+	const char *type = engine_unsayable(r->e, v, &why);
 
 	if (type == NULL)
 		return true;
@@ -158,7 +171,7 @@ struct value exception_said(struct engine *e, struct value exc)
 	const char  *why;
 	struct value out;
 
-	if (value_unsayable(exc, &why) == NULL)
+	if (engine_unsayable(e, exc, &why) == NULL)
 		return value_retain(exc);
 	out = value_dict_new(&e->heap, value_dict(exc)->count);
 	for (uint32_t i = 0; i < value_dict(exc)->count; i++) {
@@ -194,6 +207,8 @@ bool eval(struct running *r, uint32_t x, struct value *out)
 	const struct expr    *ex = &p->exprs[x];
 	struct expr_env       env;
 	struct expr_error     why;
+	uint32_t              fuel = EXPR_FUEL;
+	bool                  is_ok;
 
 	if (ex->kind == EXPR_CONST) {
 		*out = ex->constant;
@@ -207,7 +222,9 @@ bool eval(struct running *r, uint32_t x, struct value *out)
 		.job_attempt = 1,
 		.attempt = 1,
 	};
-	if (expr_eval(&r->e->heap, &p->expr_code, ex, &env, out, &why))
+	is_ok = expr_eval(&r->e->heap, &p->expr_code, ex, &env, &fuel, out, &why);
+	r->e->left -= (EXPR_FUEL - fuel) / FUEL_PER_STEP;
+	if (is_ok)
 		return true;
 	if (!r->e->heap.failed)
 		(void)raise_text(r, why.type, "%s", why.message);

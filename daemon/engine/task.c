@@ -216,7 +216,7 @@ static void put_task_event(struct engine *e, struct task *t)
 
 	if (has_failed)
 		said = exception_said(e, t->result);
-	else if (value_unsayable(t->result, &why) == NULL)
+	else if (engine_unsayable(e, t->result, &why) == NULL)
 		said = value_retain(t->result);
 	(void)engine_put(e, t->job, has_failed ? ENGINE_TASK_FAILED : ENGINE_TASK_COMPLETED, said,
 	                 t);

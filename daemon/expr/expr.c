@@ -188,14 +188,14 @@ static bool run_on(struct machine *m, const struct expr_op *first, struct value 
 }
 
 static bool run_code(struct value_heap *h, const struct expr_code *code, const struct expr *x,
-                     const struct expr_env *env, uint32_t fuel, struct value *out,
+                     const struct expr_env *env, uint32_t *fuel, struct value *out,
                      struct expr_error *why)
 {
 	struct value   first_stack[STACK_FIRST_ROOM];
 	struct machine m;
 	bool           is_ok;
 
-	m.run = (struct expr_run){ h, env, why, (int64_t)fuel * EXPR_UNITS_PER_STEP };
+	m.run = (struct expr_run){ h, env, why, (int64_t)*fuel * EXPR_UNITS_PER_STEP };
 	m.end = code->ops + x->first + x->count;
 	m.consts = code->consts;
 	m.stack = first_stack;
@@ -209,6 +209,7 @@ static bool run_code(struct value_heap *h, const struct expr_code *code, const s
 	}
 	m.sp = m.stack;
 	is_ok = run_on(&m, code->ops + x->first, out);
+	*fuel = m.run.fuel > 0 ? (uint32_t)(m.run.fuel / EXPR_UNITS_PER_STEP) : 0;
 	if (m.stack != first_stack)
 		free(m.stack);
 	return is_ok;
@@ -226,9 +227,9 @@ static bool read_slot(struct value_heap *h, const struct expr *x, const struct e
 	return false;
 }
 
-bool expr_eval_fueled(struct value_heap *h, const struct expr_code *code, const struct expr *x,
-                      const struct expr_env *env, uint32_t fuel, struct value *out,
-                      struct expr_error *why)
+bool expr_eval(struct value_heap *h, const struct expr_code *code, const struct expr *x,
+               const struct expr_env *env, uint32_t *fuel, struct value *out,
+               struct expr_error *why)
 {
 	switch (x->kind) {
 	case EXPR_CONST:
@@ -240,10 +241,4 @@ bool expr_eval_fueled(struct value_heap *h, const struct expr_code *code, const 
 		return run_code(h, code, x, env, fuel, out, why);
 	}
 	CHECK_NEVER("expr_eval: unknown kind");
-}
-
-bool expr_eval(struct value_heap *h, const struct expr_code *code, const struct expr *x,
-               const struct expr_env *env, struct value *out, struct expr_error *why)
-{
-	return expr_eval_fueled(h, code, x, env, EXPR_FUEL, out, why);
 }

@@ -63,11 +63,13 @@ struct expr_error {
 	char        message[200];
 };
 
-/* Evaluates `x`. On true `*out` is a new reference. On false either `why` is filled (an exception
+/* Evaluates `x` with at most `*fuel` steps, usually EXPR_FUEL, and leaves there what is left of them.
+ * What is constant needs no `env`. On true `*out` is a new reference. On false either `why` is filled (an exception
  * of the job), or h->failed is set (no memory; `why` then says nothing). A handle may come out
  * where the expression is one name or holds it inside a list or dict display; every operator and
  * function refuses it with a TypeError. */
 bool expr_eval(struct value_heap *h, const struct expr_code *code, const struct expr *x,
-               const struct expr_env *env, struct value *out, struct expr_error *why);
+               const struct expr_env *env, uint32_t *fuel, struct value *out,
+               struct expr_error *why);
 
 #endif

@@ -55,9 +55,4 @@ enum expr_opcode {
 
 enum expr_compare { XCMP_EQ, XCMP_NE, XCMP_LT, XCMP_LE, XCMP_GT, XCMP_GE, XCMP_IN, XCMP_NOT_IN };
 
-/* As expr_eval(), with `fuel` steps. What is constant needs no `env`. */
-bool expr_eval_fueled(struct value_heap *h, const struct expr_code *code, const struct expr *x,
-                      const struct expr_env *env, uint32_t fuel, struct value *out,
-                      struct expr_error *why);
-
 #endif

@@ -104,11 +104,12 @@ enum emit_level emit_fold(struct emitter *e, struct emit_mark mark)
 	struct budget      left = { FOLD_VALUES, FOLD_BYTES };
 	struct expr_error  why;
 	struct value       v, copy;
+	uint32_t           fuel = FOLD_FUEL;
 
 	if (e->is_bad || !may_fold(e, mark))
 		return EMIT_DYNAMIC;
 	x.count = code->op_count - mark.op;
-	if (!expr_eval_fueled(h, code, &x, NULL, FOLD_FUEL, &v, &why))
+	if (!expr_eval(h, code, &x, NULL, &fuel, &v, &why))
 		return fold_failed(e, &why);
 	copy = copy_value(h, v, &left);
 	value_release(h, v);

@@ -144,6 +144,7 @@ static void on_ready(evutil_socket_t fd, short what, void *ctx)
 	struct listener *from = ctx;
 
 	(void)what;
+	stopwatch_begin(&from->all->net->at[0].loop->watch, DOING_SOCKET);
 	for (uint32_t i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int got = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 

@@ -1,5 +1,6 @@
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
+#include "daemon/run/busy.h"
 #include "daemon/run/inputs.h"
 #include "daemon/run/recover.h"
 
@@ -171,7 +172,7 @@ static void take_row(struct loop *l, struct inbox_msg *m)
 	bool               is_ended;
 	struct gd_error    why;
 
-	if (recover_defers(l, row->id, m))
+	if (recover_defers(l, row->id, m) || busy_defers(l, row->id, m))
 		return;
 	if (recover_was_cut(l, row->id)) {
 		row->error = GD_UNAVAILABLE;

@@ -286,6 +286,17 @@ static size_t resident_bytes(void)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static void write_loop(struct buf *b, const struct loop *l)
+{
+	struct stopwatch_lap longest = stopwatch_longest_lap(&l->watch);
+
+	buf_addf(b, "{\"jobs\":%u,\"longest_turn\":", (unsigned)atomic_load(&l->job_count));
+	apply_write_time(b, stopwatch_longest_turn(&l->watch));
+	buf_addf(b, ",\"longest\":{\"in\":\"%s\",\"seconds\":", doing_name(longest.what));
+	apply_write_time(b, longest.took);
+	buf_add_text(b, "}}");
+}
+
 static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 {
 	struct request       *r = ctx;
@@ -308,9 +319,11 @@ static void take_info(struct loop *l, struct loop_read *read, void *ctx)
 		         job_status_name((enum job_status)s),
 		         (unsigned long long)read->read.jobs_by_status[s]);
 	buf_add_text(b, "},\"loops\":[");
-	for (uint32_t i = 0; i < pool->count; i++)
-		buf_addf(b, "%s{\"jobs\":%u}", i == 0 ? "" : ",",
-		         (unsigned)atomic_load(&pool->at[i].loop.job_count));
+	for (uint32_t i = 0; i < pool->count; i++) {
+		if (i != 0)
+			buf_add_byte(b, ',');
+		write_loop(b, &pool->at[i].loop);
+	}
 	buf_addf(
 		b,
 		"],\"recovering\":%llu,\"disk_full\":%s,\"connections\":%u,"

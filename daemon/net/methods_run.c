@@ -2,6 +2,7 @@
 #include "daemon/net/methods.h"
 #include "daemon/net/render.h"
 #include "daemon/net/stream.h"
+#include "daemon/run/busy.h"
 #include "daemon/run/inputs.h"
 #include "daemon/run/recover.h"
 
@@ -55,7 +56,7 @@ static void take_cancel(struct loop *l, struct inbox_msg *m)
 	enum job_status     status;
 	bool                is_ended;
 
-	if (recover_defers(l, note->job, m))
+	if (recover_defers(l, note->job, m) || busy_defers(l, note->job, m))
 		return;
 	(void)inputs_cancel(l, note->job, "the client has gone", &is_ended, &status);
 	free(note);

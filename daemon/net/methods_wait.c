@@ -147,6 +147,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	stopwatch_begin(&w->desk->loop->watch, DOING_TIMER);
 	w->is_late = true;
 	look(w);
 }

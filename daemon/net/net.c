@@ -52,6 +52,14 @@ static void on_durability_unknown(void *ctx)
 			end_in_doubt(p);
 }
 
+/* It has sent more than its share of a turn. */
+static void put_off(struct desk *d, struct peer *p)
+{
+	p->is_dirty = true;
+	p->next_dirty = d->later;
+	d->later = p;
+}
+
 static void on_turn_end(void *ctx)
 {
 	struct desk *d = ctx;
@@ -60,7 +68,16 @@ static void on_turn_end(void *ctx)
 	while ((p = d->dirty) != NULL) {
 		d->dirty = p->next_dirty;
 		p->is_dirty = false;
-		peer_settle(p);
+		stopwatch_begin(&d->loop->watch, DOING_REPLIES);
+		if (peer_settle(p) && p->has_rest && !p->is_dirty)
+			put_off(d, p);
+	}
+	while ((p = d->later) != NULL) {
+		d->later = p->next_dirty;
+		p->has_rest = false;
+		p->next_dirty = d->dirty;
+		d->dirty = p;
+		d->loop->is_busy = true;
 	}
 }
 
@@ -122,6 +139,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	stopwatch_begin(&d->loop->watch, DOING_TIMER);
 	d->is_sweeping = false;
 	for (struct peer *p = d->peers; p != NULL; p = p->next) {
 		if (p->state == PEER_DEAD)

@@ -43,6 +43,7 @@ struct desk {
 	struct loop   *loop;
 	struct peer   *peers; /* all of them, newest first */
 	struct peer   *dirty; /* something to flush, to read on or to free at the end of the turn */
+	struct peer   *later; /* the same, at the end of the next one */
 	struct watches watches; /* by job */
 	struct stream *streams; /* those that watch no single job */
 	struct poller *pollers; /* events.read that wait */

@@ -15,7 +15,8 @@
 #define READ_BYTES (16u << 10)
 #define READS_PER_TURN 4u
 #define LINGER_NSEC GD_NSEC_PER_SEC
-#define KEPT_OUTPUT_BYTES (64u << 10) /* a larger buffer is given back when it is empty */
+#define TAKE_NSEC (2 * GD_NSEC_PER_MSEC) /* of one peer's requests in a lap; the others wait */
+#define KEPT_OUTPUT_BYTES (64u << 10)    /* a larger buffer is given back when it is empty */
 
 void peer_mark_dirty(struct peer *p)
 {
@@ -176,12 +177,35 @@ static void set_deadline(struct peer *p)
 	}
 }
 
+static void stop_reading(struct peer *p)
+{
+	if (!p->is_reading)
+		return;
+	p->is_reading = false;
+	(void)event_del(p->readable);
+}
+
+/* What came with it is for the next turn. Looked at behind a second message only: most reads bring
+ * one. */
+static bool is_enough(const struct peer *p, uint32_t taken)
+{
+	return taken > 1 && stopwatch_lap_so_far(&p->desk->loop->watch) > TAKE_NSEC;
+}
+
 static void take(struct peer *p)
 {
+	uint32_t taken = 0;
+
 	while (p->scanned < p->in.bytes && is_taking_more(p)) {
 		size_t            used;
 		enum frame_result found;
 
+		if (is_enough(p, taken++)) {
+			p->has_rest = true;
+			stop_reading(p);
+			peer_mark_dirty(p);
+			break;
+		}
 		found = frame_scan(&p->scanner, p->in.at + p->scanned, p->in.bytes - p->scanned,
 		                   &used);
 		p->scanned += used;
@@ -195,14 +219,6 @@ static void take(struct peer *p)
 		return;
 	forget_taken(p);
 	set_deadline(p);
-}
-
-static void stop_reading(struct peer *p)
-{
-	if (!p->is_reading)
-		return;
-	p->is_reading = false;
-	(void)event_del(p->readable);
 }
 
 static bool has_hung_up(const struct peer *p)
@@ -279,6 +295,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	stopwatch_begin(&p->desk->loop->watch, DOING_SOCKET);
 	if (p->state == PEER_LINGERING)
 		throw_away(p);
 	else if (!p->has_eof)
@@ -289,10 +306,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 
 static void read_on(struct peer *p)
 {
-	if (p->is_reading || !is_taking_more(p))
+	if (p->is_reading || p->has_rest || !is_taking_more(p))
 		return;
 	take(p);
-	if (p->has_eof || !is_taking_more(p))
+	if (p->has_eof || p->has_rest || !is_taking_more(p))
 		return;
 	if (event_add(p->readable, NULL) != 0)
 		peer_die(p);
@@ -359,11 +376,11 @@ static void linger(struct peer *p)
 		desk_need_sweep(p->desk);
 }
 
-void peer_settle(struct peer *p)
+bool peer_settle(struct peer *p)
 {
 	if (p->state == PEER_DEAD) {
 		peer_free(p);
-		return;
+		return false;
 	}
 	/* It got more than it may hold, or memory has ended: a gap is no answer. */
 	if (p->out.failed != GD_OK)
@@ -378,6 +395,7 @@ void peer_settle(struct peer *p)
 		peer_die(p);
 	else if (p->state == PEER_CLOSING && peer_unread(p) == 0)
 		linger(p);
+	return true;
 }
 
 /* --- life --- */

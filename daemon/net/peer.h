@@ -56,6 +56,7 @@ struct peer {
 	bool    is_reading;
 	bool    has_spoken;   /* one message was good */
 	bool    is_under_way; /* the last bytes scanned belong to a message */
+	bool    has_rest;     /* what it sent is more than this turn takes */
 	bool    has_eof;      /* it will send no more; it may still read */
 };
 
@@ -67,8 +68,8 @@ void                     peer_mark_dirty(struct peer *p);
 void                     peer_close_when_written(struct peer *p);
 void                     peer_die(struct peer *p); /* freed at the end of the turn */
 void                     peer_free(struct peer *p);
-/* At the end of a turn: write, read on, free. */
-void                     peer_settle(struct peer *p);
+/* At the end of a turn: write, read on, free. False: freed. */
+bool                     peer_settle(struct peer *p);
 void                     peer_write(struct peer *p); /* what the socket takes now */
 static inline size_t     peer_unread(const struct peer *p)
 {

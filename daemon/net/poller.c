@@ -148,6 +148,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	stopwatch_begin(&p->desk->loop->watch, DOING_TIMER);
 	p->is_late = true;
 	look(p); /* a last one: it also says where to go on */
 }

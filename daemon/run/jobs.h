@@ -31,6 +31,7 @@ struct live_job {
 	} v;
 	uint32_t stored_ordinal; /* outputs up to this one were stored before a restart */
 	uint32_t inputs;         /* journaled so far */
+	uint32_t awaited;        /* the loop's busy_round in which a message began to wait for it */
 	int8_t   priority;       /* of its commands in their pools */
 	bool     is_begun;       /* status running is stored, or on its way */
 	bool     is_replayed;    /* not all that was stored has come out again */

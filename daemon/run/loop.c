@@ -1,6 +1,7 @@
 #include "daemon/run/loop.h"
 
 #include "daemon/run/apply.h"
+#include "daemon/run/busy.h"
 #include "daemon/run/children.h"
 #include "daemon/run/inputs.h"
 #include "daemon/run/pool.h"
@@ -138,6 +139,7 @@ static bool take_messages(struct loop *l)
 	while (m != NULL) {
 		struct inbox_msg *next = m->next;
 
+		stopwatch_begin(&l->watch, DOING_MESSAGE);
 		m->run(l, m);
 		m = next;
 	}
@@ -280,8 +282,10 @@ void loop_step(struct loop *l, const struct engine_in *in)
 {
 	struct gd_error why;
 
+	engine_set_budget(l->engine, l->budget);
 	if (engine_step(l->engine, in, &l->outs, &why) != GD_OK)
 		pool_die("loop.step_failed", &why);
+	l->budget = engine_budget_left(l->engine);
 	apply_outs(l);
 }
 
@@ -312,6 +316,7 @@ static void run_engine(struct loop *l)
 	l->is_busy = false;
 	if (l->recovery != NULL) {
 		arm(l, GD_NSEC_NEVER);
+		stopwatch_begin(&l->watch, DOING_REPLAY);
 		l->is_busy = recover_slice(l);
 		return;
 	}
@@ -331,8 +336,11 @@ static void run_engine(struct loop *l)
 	}
 	if (l->want_count != 0)
 		inputs_answer_wants(l);
-	if (engine_is_behind(l->engine) || (engine_next_due(l->engine, &due) && due <= in.time))
+	if (engine_is_behind(l->engine) || (engine_next_due(l->engine, &due) && due <= in.time)) {
+		stopwatch_begin(&l->watch, DOING_ENGINE);
+		l->budget = LOOP_BUDGET_STEPS;
 		loop_step(l, &in);
+	}
 	if (engine_is_behind(l->engine) || l->want_count != 0) {
 		l->is_busy = true;
 		return;
@@ -349,14 +357,18 @@ void loop_turn(struct loop *l)
 {
 	bool is_more;
 
+	l->budget = LOOP_BUDGET_STEPS;
 	/* 1 would mean that the base has no events; it has the inbox */
 	CHECK(event_base_loop(l->base, EVLOOP_ONCE | (l->is_busy ? EVLOOP_NONBLOCK : 0)) == 0);
 	is_more = children_slice(l);
 	run_engine(l);
 	l->is_busy = l->is_busy || is_more;
+	if (l->for_busy != NULL)
+		busy_serve(l);
 	atomic_store_explicit(&l->job_count, l->jobs.count, memory_order_relaxed);
 	hand_over(l);
 	l->hooks.on_turn_end(l->hooks.ctx);
+	stopwatch_end(&l->watch);
 	GD_FAILPOINT("run.replied");
 	l->is_busy = l->is_busy || l->open != NULL; /* reading on has made more */
 }
@@ -389,8 +401,9 @@ static bool give_up(struct loop *l)
 
 bool loop_drain(struct loop *l)
 {
-	bool is_any = take_messages(l);
+	bool is_any = take_messages(l) || l->for_busy != NULL;
 
+	busy_serve(l);
 	is_any = give_up(l) || is_any;
 	l->hooks.on_turn_end(l->hooks.ctx);
 	return is_any;
@@ -451,7 +464,8 @@ enum gd_err loop_init(struct loop *l, uint32_t index, struct pool *pool, struct 
 		loop_close(l);
 		return rc;
 	}
-	engine_set_budget(l->engine, LOOP_BUDGET_STEPS);
+	l->budget = LOOP_BUDGET_STEPS;
+	l->busy_round = 1;
 	heap = engine_heap(l->engine);
 	if (getrandom(&heap->hash_seed, sizeof heap->hash_seed, 0) !=
 	    (ssize_t)sizeof heap->hash_seed) {

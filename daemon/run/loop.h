@@ -26,12 +26,14 @@
 #include "daemon/run/inbox.h"
 #include "daemon/run/jobs.h"
 #include "daemon/run/outbox.h"
+#include "daemon/run/stopwatch.h"
 #include "daemon/store/store.h"
 
 #include <event2/event.h>
 
 #define LOOP_INBOX_ROOM 65536u
-#define LOOP_BUDGET_STEPS 20000u            /* of the engine in one turn: about 5 ms */
+/* Of the engine: for all that inputs set going in one turn, and then for what is due. */
+#define LOOP_BUDGET_STEPS 10000u            /* about 3 ms */
 #define LOOP_UNSYNCED_BYTES_MAX (64u << 20) /* handed to the store and not reported yet */
 /* Above this the engine rests: it would only run further ahead of the disk, and reads stand in line
  * behind all that was handed over. */
@@ -80,11 +82,15 @@ struct loop {
 	struct clock_hand    hand;
 	uint32_t             steps_taken; /* of the clock's steps, into the engine */
 	struct engine       *engine;      /* owned */
+	uint32_t             budget;      /* left of LOOP_BUDGET_STEPS */
 	struct engine_outs   outs;
 	struct program_cache programs;
 	struct jobs          jobs;
 	struct children     *children; /* owned */
-	uint64_t            *wants;    /* jobs that want to know the time; owned */
+	struct inbox_msg    *for_busy; /* messages, oldest first; see busy.h */
+	struct inbox_msg    *for_busy_last;
+	uint32_t             busy_round; /* from 1 on */
+	uint64_t            *wants;      /* jobs that want to know the time; owned */
 	uint32_t             want_count;
 	uint32_t             want_room;
 	struct store_group  *open; /* what this turn produced; NULL: nothing yet */
@@ -95,6 +101,7 @@ struct loop {
 	uint32_t             replay_left; /* stored inputs that it has still to get */
 	bool                has_quarantined; /* some outputs at hand may be of a job that is gone */
 	struct buf          scratch;         /* for one rendering at a time */
+	struct stopwatch    watch;           /* every callback of its base begins with it */
 	struct loop_hooks   hooks;
 	struct loop_effects effects;   /* all zero: no job here may ask for any */
 	uint64_t            ended_job; /* the last job that ended here, and how */

@@ -1,5 +1,6 @@
 #include "daemon/run/permits.h"
 
+#include "daemon/run/busy.h"
 #include "daemon/run/inputs.h"
 #include "daemon/run/pool.h"
 #include "daemon/run/semaphores.h"
@@ -115,6 +116,8 @@ static void take_grant(struct loop *l, struct inbox_msg *m)
 	struct grant *grant = (struct grant *)(void *)m;
 
 	_Static_assert(offsetof(struct grant, msg) == 0, "a grant begins with its message");
+	if (busy_defers(l, grant->job, m))
+		return;
 	if (!l->is_stopping) /* the next start decides it again */
 		inputs_grant(l, grant->job, grant->ticket, grant->time);
 	free(grant);

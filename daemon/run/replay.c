@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* To the end of its journal before anything else happens here. */
+#define NO_BUDGET UINT32_MAX
 #define DEATHS_MAX 3u /* of the daemon, in a row, while it replayed the same job */
 
 /* Of what is stored. An old program goes another way than the cached one of the same text. */
@@ -114,6 +116,7 @@ static enum gd_err replay_inputs(struct loop *l, const struct store_live *stored
 		in.job = job;
 		loop_reach(l, in.time); /* what has happened, has happened */
 		l->replay_left = stored->input_count - i - 1;
+		l->budget = NO_BUDGET;
 		loop_step(l, &in);
 		/* Behind the step: what asked for it may come out in the same one. */
 		if (in.kind == ENGINE_GRANT && is_live(l, job))
@@ -138,6 +141,7 @@ static void begin(struct loop *l, const struct store_job *job, struct program *p
 	} else if (job->started == 0) {
 		time = loop_now(l); /* accepted, and the daemon ended before it began */
 	}
+	l->budget = NO_BUDGET;
 	submit_begin(l, job->id, program, args, job->title, time, start_at);
 }
 
@@ -234,8 +238,6 @@ enum gd_err replay_job(struct loop *l, const struct store_live *stored, struct g
 	uint64_t    job = stored->job.id;
 	enum gd_err rc = GD_OK;
 
-	/* To the end of its journal before anything else happens here: no budget. */
-	engine_set_budget(l->engine, UINT32_MAX);
 	l->replay_job = job;
 	if (stored->last_ticket != 0)
 		children_set_last_ticket(l, job, stored->last_ticket);
@@ -248,6 +250,6 @@ enum gd_err replay_job(struct loop *l, const struct store_live *stored, struct g
 		rc = load_and_replay(l, stored, why);
 	store_replay_end(l->pool->store, l->index);
 	l->replay_job = 0;
-	engine_set_budget(l->engine, LOOP_BUDGET_STEPS);
+	l->budget = LOOP_BUDGET_STEPS;
 	return rc;
 }

@@ -67,18 +67,18 @@ static bool fits(struct value v)
 	return is_ok;
 }
 
-const char *value_unsayable(struct value v, const char **why)
+const char *value_unsayable(struct value v, size_t *bytes, const char **why)
 {
 	struct walk w = { .left = JOB_RESULT_BYTES_MAX };
-	size_t      used;
+	bool        is_data;
 
+	*bytes = 0;
 	if (!value_is_obj(v))
 		return NULL;
-	if (check(&w, v, VALUE_DEPTH_MAX)) {
-		used = JOB_RESULT_BYTES_MAX - w.left;
-		if (used > JOB_RESULT_BYTES_MAX / LONGEST_FACTOR && !fits(v))
-			(void)refuse(&w, "LimitError", "is larger than 1 MiB");
-	}
+	is_data = check(&w, v, VALUE_DEPTH_MAX);
+	*bytes = JOB_RESULT_BYTES_MAX - w.left;
+	if (is_data && *bytes > JOB_RESULT_BYTES_MAX / LONGEST_FACTOR && !fits(v))
+		(void)refuse(&w, "LimitError", "is larger than 1 MiB");
 	*why = w.why;
 	return w.type;
 }

@@ -11,7 +11,8 @@
 #include "daemon/value/value.h"
 
 /* NULL when `v` is JSON of at most JOB_RESULT_BYTES_MAX bytes. Otherwise the type of the error, and
- * in `*why` what is wrong with "the result", "a yield", ...: "holds a task handle". */
-const char *value_unsayable(struct value v, const char **why);
+ * in `*why` what is wrong with "the result", "a yield", ...: "holds a task handle". `*bytes` is about
+ * as many as its JSON has, or as were looked at. */
+const char *value_unsayable(struct value v, size_t *bytes, const char **why);
 
 #endif

@@ -133,8 +133,10 @@ static struct outcome eval(struct bench *b, uint32_t x)
 		                .job_attempt = 1,
 		                .attempt = 3 };
 	struct outcome  o = { .value = VALUE_NONE };
+	uint32_t        fuel = EXPR_FUEL;
 
-	if (expr_eval(&b->heap, &b->builder.code, &b->builder.exprs[x], &env, &o.value, &o.why)) {
+	if (expr_eval(&b->heap, &b->builder.code, &b->builder.exprs[x], &env, &fuel, &o.value,
+	              &o.why)) {
 		CHECK(!value_is_none(o.value));
 		return o;
 	}
@@ -149,8 +151,9 @@ static struct outcome eval(struct bench *b, uint32_t x)
 static bool is_data(struct value v)
 {
 	const char *why;
+	size_t      bytes;
 
-	return value_unsayable(v, &why) == NULL;
+	return value_unsayable(v, &bytes, &why) == NULL;
 }
 
 static bool is_limit(const struct outcome *o)

@@ -160,10 +160,11 @@ static void run(uint32_t x)
 		                                      .attempt = 3 };
 	struct expr_env              env = surroundings;
 	struct expr_error            why;
+	uint32_t                     fuel = EXPR_FUEL;
 
 	env.slots = bench.slots;
 	bench.kind = bench.builder.exprs[x].kind;
-	if (expr_eval(&bench.heap, &bench.builder.code, &bench.builder.exprs[x], &env,
+	if (expr_eval(&bench.heap, &bench.builder.code, &bench.builder.exprs[x], &env, &fuel,
 	              &bench.result, &why))
 		return;
 	bench.result = VALUE_NONE;

@@ -23,7 +23,8 @@ static struct value text(struct value_heap *h, size_t bytes, char c)
 static void expect(struct value v, const char *type, const char *message)
 {
 	const char *why = NULL;
-	const char *got = value_unsayable(v, &why);
+	size_t      bytes;
+	const char *got = value_unsayable(v, &bytes, &why);
 
 	if (type == NULL) {
 		assert_null(got);
