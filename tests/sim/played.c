@@ -293,13 +293,14 @@ static struct value outcome_of_call(const struct played_command *c, struct value
 
 static struct value outcome_of(const struct played_command *c, struct value_heap *h)
 {
-	struct value dict = value_dict_new(h, 4), error;
+	struct value dict, error;
 	bool         has_failed = is_program(c, "fail");
 	int          signal;
 
-	(void)end_of(c, &signal);
 	if (c->is_call)
 		return outcome_of_call(c, h);
+	(void)end_of(c, &signal);
+	dict = value_dict_new(h, 4);
 	if (is_program(c, "missing")) {
 		error = put_text(h, value_dict_new(h, 3), "stage", "exec");
 		error = put(h, error, "errno", value_int(h, 2));
