@@ -320,6 +320,37 @@ static void given_a_damaged_journal_when_checked_then_the_input_is_named(void **
 	assert_problem(f, "job 3: after input 0 of its journal comes 2");
 }
 
+/* A job that has made a child, as it would stand there; it sees one value. */
+#define FAMILY                                                                             \
+	"UPDATE jobs SET spec = '[{\"value\":1,\"as\":\"x\"},{\"create_task\":{\"sleep\":" \
+	"\"${x}\"},\"loop\":0}]' WHERE id = 1;"                                            \
+	"UPDATE jobs SET spec = '' WHERE id = 2;"                                          \
+	"INSERT INTO children VALUES (2, 1, 1, 1, '/1/create_task', NULL,"                 \
+	" x'0201000000060100000000000000')"
+
+static void given_children_that_do_not_fit_their_parents_when_checked_then_they_are_named(
+	void **state)
+{
+	struct fixture *f = *state;
+
+	fill_and_close(f);
+	alter(f, FAMILY);
+	assert_clean(f, "not over: 3 jobs");
+	alter(f, "UPDATE children SET captures = x'0200000000'");
+	assert_problem(f, "job 2: what it sees does not decode");
+	alter(f, "UPDATE children SET captures = x'0201000000', code = '/0'");
+	assert_problem(f, "job 2: its parent's spec has no such body");
+	alter(f, "UPDATE children SET code = '/1/create_task',"
+	         " captures = x'0201000000060100000000000000', ticket = 0");
+	assert_problem(f, "job 2: no job can have asked for it under that ticket");
+	alter(f, "UPDATE children SET ticket = 1, root = 3");
+	assert_some_problem(f, "job 2: it has another root than its parent");
+	alter(f, "UPDATE children SET root = 1, parent = 99");
+	assert_some_problem(f, "job 2: it is a child, and its parent is not there");
+	alter(f, "DELETE FROM children");
+	assert_some_problem(f, "job 2: it has no spec, and is no child");
+}
+
 static void given_damaged_events_when_checked_then_they_are_named(void **state)
 {
 	struct fixture *f = *state;
@@ -423,6 +454,8 @@ int main(void)
 		FSCK_TEST(given_damaged_events_when_checked_then_they_are_named),
 		FSCK_TEST(given_a_missing_chunk_when_checked_then_the_job_that_needs_it_is_named),
 		FSCK_TEST(given_events_that_have_expired_when_checked_then_nobody_misses_them),
+		FSCK_TEST(
+			given_children_that_do_not_fit_their_parents_when_checked_then_they_are_named),
 		FSCK_TEST(given_rows_that_disagree_when_checked_then_each_is_told),
 		FSCK_TEST(given_output_of_no_job_when_checked_then_it_is_told_and_no_problem),
 		FSCK_TEST(given_very_many_problems_when_checked_then_the_rest_is_counted),
