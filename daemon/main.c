@@ -10,7 +10,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
 #include "daemon/run/recover.h"
-#include "proto/base/open_files.h"
+#include "daemon/open_files.h"
 
 #include <inttypes.h>
 #include <jansson.h>

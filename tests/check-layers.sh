@@ -27,9 +27,9 @@ daemon/profile/     | daemon/profile/ daemon/load/ daemon/engine/program.h daemo
 daemon/run/         | daemon/run/ daemon/engine/ daemon/value/ daemon/load/ daemon/store/ daemon/log.h daemon/config.h proto/base/ | event2/ pthread.h
 daemon/effect/      | daemon/effect/ daemon/blocking/blocking.h daemon/http/http.h daemon/run/ daemon/profile/ daemon/engine/engine.h daemon/value/ daemon/store/store.h daemon/runner/link.h daemon/runner/run.h daemon/runner/run_log.h daemon/log.h proto/base/ proto/base64.h | event2/ pthread.h
 daemon/net/         | daemon/net/ daemon/blocking/blocking.h daemon/engine/program.h daemon/http/http.h daemon/effect/ daemon/run/ daemon/load/ daemon/profile/ daemon/store/store.h daemon/runner/run_log.h daemon/value/limits.h daemon/log.h daemon/config.h proto/ | event2/ pthread.h jansson.h openssl/
-daemon/runner/      | daemon/runner/ daemon/log.h daemon/notify.h proto/base/ | linux/
+daemon/runner/      | daemon/runner/ daemon/log.h daemon/notify.h daemon/open_files.h proto/base/ | linux/
 daemon/main.c       | daemon/ proto/ | event2/ pthread.h jansson.h
-daemon/             | daemon/log.h daemon/config daemon/notify.h daemon/profile/ proto/base/ | ini.h pthread.h
+daemon/             | daemon/log.h daemon/config daemon/notify.h daemon/open_files.h daemon/profile/ proto/base/ | ini.h pthread.h
 client/             | client/ proto/ | jansson.h
 '
 # What is always there: the C library. The engine ("-") gets only the part that touches no world.

@@ -39,7 +39,7 @@ static bool read_captures(struct running *r, const struct child *spec, struct va
 		            : value_retain(r->t->top->slots[c->captures[i]]);
 		*out = value_list_append(&r->e->heap, *out, value_is_none(v) ? VALUE_NULL : v);
 	}
-	type = value_unsayable(*out, &why);
+	type = engine_unsayable(r->e, *out, &why);
 	if (type == NULL)
 		return true;
 	value_release(&r->e->heap, *out);

@@ -1,7 +1,7 @@
 #include "daemon/runner/link.h"
 
 #include "proto/base/check.h"
-#include "proto/base/open_files.h"
+#include "daemon/open_files.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include "daemon/notify.h"
 #include "daemon/runner/runner.h"
 #include "daemon/runner/spawn.h"
-#include "proto/base/open_files.h"
+#include "daemon/open_files.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -10,20 +10,27 @@
 #include <cmocka.h>
 
 static struct blocking_config *config;
+static struct http_policy     *policy;
 
 static int setup(void **state)
 {
 	static const char *const READS[] = { "/usr", "/var" }, *const WRITES[] = { "/var" };
-	const struct blocking_options options = { READS, 2, WRITES, 1, NULL, 0 };
+	static const char *const        ALLOWED[] = { "example.org" };
+	const struct blocking_options   options = { READS, 2, WRITES, 1, NULL, 0 };
+	const struct http_policy_config hosts = { .hosts = ALLOWED, .host_count = 1 };
 
 	(void)state;
-	return blocking_config_open(&options, &config, NULL) == GD_OK ? 0 : -1;
+	return blocking_config_open(&options, &config, NULL) == GD_OK &&
+	                       http_policy_open(&hosts, &policy, NULL) == GD_OK
+	               ? 0
+	               : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
 	blocking_config_close(config);
+	http_policy_close(policy);
 	return 0;
 }
 
@@ -33,7 +40,7 @@ static void expect(const char *spec, const char *expected)
 	struct load_problems problems = { 0 };
 	struct program      *p = load_spec(spec);
 	struct buf           b = { 0 };
-	enum gd_err          rc = may_call(config, p, &problems, NULL);
+	enum gd_err          rc = may_call(config, policy, p, &problems, NULL);
 
 	for (uint32_t i = 0; i < problems.count; i++)
 		buf_addf(&b, "%s: %s\n", problems.at[i].pointer, problems.at[i].message);
@@ -74,12 +81,23 @@ static void given_a_path_that_is_worked_out_then_it_is_judged_when_it_runs(void 
 	       "");
 }
 
+static void given_urls_then_those_that_lead_where_no_job_may_go_are_told(void **state)
+{
+	(void)state;
+	expect("[{\"http\": \"https://example.org/x\"}, {\"value\": \"x\", \"as\": \"h\"},"
+	       " {\"http\": \"https://${h}.test/\"}]",
+	       "");
+	expect("[{\"http\": \"https://example.com/x\"}]",
+	       "/0/http: http-allow does not allow the host example.com:443\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(given_constant_paths_below_a_root_then_there_is_no_problem),
 		cmocka_unit_test(given_constant_paths_outside_then_each_is_told_where_it_stands),
 		cmocka_unit_test(given_a_path_that_is_worked_out_then_it_is_judged_when_it_runs),
+		cmocka_unit_test(given_urls_then_those_that_lead_where_no_job_may_go_are_told),
 	};
 
 	return cmocka_run_group_tests_name("may_call", tests, setup, teardown);

@@ -7,8 +7,8 @@
  * Threads: open_files_raise() on the first one, before there are others.
  * Source: L. Poettering, "File Descriptor Limits", http://0pointer.net/blog/file-descriptor-limits.html
  */
-#ifndef GATHERD_BASE_OPEN_FILES_H
-#define GATHERD_BASE_OPEN_FILES_H
+#ifndef GATHERD_OPEN_FILES_H
+#define GATHERD_OPEN_FILES_H
 
 #include <sys/resource.h>
 

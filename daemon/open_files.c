@@ -1,4 +1,4 @@
-#include "proto/base/open_files.h"
+#include "daemon/open_files.h"
 
 #include <stdbool.h>
 
