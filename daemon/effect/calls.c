@@ -357,6 +357,15 @@ void calls_open(struct calls *cs)
 	CHECK(cs->room[CALL_THREAD] > 0 && cs->room[CALL_HTTP] > 0);
 }
 
+void calls_hurry(struct calls *cs)
+{
+	for (struct pending *c = pending_next(&cs->table, NULL); c != NULL;
+	     c = pending_next(&cs->table, c)) {
+		if (c->thread != NULL)
+			calls_hurry_thread(c);
+	}
+}
+
 void calls_close(struct calls *cs)
 {
 	for (struct pending *c = pending_next(&cs->table, NULL); c != NULL;

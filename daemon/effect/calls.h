@@ -41,6 +41,8 @@ struct calls {
 /* What is borrowed, and how much room there is, is set by the caller. */
 void calls_open(struct calls *cs);
 void calls_close(struct calls *cs); /* when no thread runs any more */
+/* The loop has ended: nobody waits for what its threads do. */
+void calls_hurry(struct calls *cs);
 
 /* For the hooks of the loop, see loop_effects; of CALL, and of the tickets that calls_has(). */
 bool calls_has(const struct calls *cs, uint64_t job, uint32_t ticket);

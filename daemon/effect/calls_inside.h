@@ -27,6 +27,7 @@ bool calls_start_http(struct calls *cs, struct pending *c, struct value request,
                       struct value *outcome);
 /* Nobody waits for it any more. */
 void calls_drop_thread(struct calls *cs, struct pending *c);
+void calls_hurry_thread(struct pending *c);
 void calls_drop_http(struct calls *cs, struct pending *c);
 
 #endif

@@ -109,6 +109,11 @@ bool calls_start_thread(struct calls *cs, struct pending *c, struct value reques
 	return true;
 }
 
+void calls_hurry_thread(struct pending *c)
+{
+	atomic_store(&c->thread->is_unwanted, true);
+}
+
 void calls_drop_thread(struct calls *cs, struct pending *c)
 {
 	struct thread_call *t = c->thread;

@@ -125,6 +125,8 @@ void effects_stop(struct effects *x)
 	x->is_stopped = true;
 	if (x->threads == NULL)
 		return;
+	for (uint32_t i = 0; i < x->pool->count; i++)
+		calls_hurry(&x->at[i].calls);
 	x->left = thread_pool_stop(x->threads, THREADS_PATIENCE);
 	if (x->left != 0)
 		log_warn("threads.left", "%u threads are in calls that do not end; they end now",
@@ -138,11 +140,9 @@ void effects_close(struct effects *x)
 	if (!x->is_stopped)
 		effects_stop(x);
 	/* Whoever still runs ends with the process, and needs what it uses until then. */
-	if (x->left == 0) {
-		for (uint32_t i = 0; i < x->pool->count; i++)
-			calls_close(&x->at[i].calls);
-		thread_pool_close(x->threads);
-	}
+	for (uint32_t i = 0; i < x->pool->count && x->left == 0; i++)
+		calls_close(&x->at[i].calls);
+	thread_pool_close(x->threads);
 	for (uint32_t i = 0; i < x->pool->count; i++)
 		http_client_close(x->at[i].calls.http);
 	http_policy_close(x->policy);

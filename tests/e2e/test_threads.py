@@ -179,6 +179,7 @@ def given_an_orderly_stop_while_a_thread_blocks_then_the_daemon_ends():
     begun = time.monotonic()
     equal(daemon.stop(), 0)
     true(time.monotonic() - begun < 30, "it waited for the thread")
+    true("threads.left" not in daemon.log(), daemon.log())
 
 
 @test
