@@ -27,6 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 os.environ.setdefault("E2E_PATIENCE", "900")
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # pylint: disable=wrong-import-position
+from http_load import HttpLoad  # pylint: disable=wrong-import-position
 from scale import Scale, cpu  # pylint: disable=wrong-import-position
 
 RUNNER = os.path.abspath(os.environ.get("GATHERD_RUNNER", "./gatherd-runner"))
@@ -77,13 +78,16 @@ class Sizes:
         self.submits = 300 if quick else 60000
         self.quiet = 0.2 if quick else 5  # seconds without a change
         self.commands = 100 if quick else 6000
+        self.requests = 200 if quick else 50000
+        self.requests_at_once = 50 if quick else 5000
         self.simulated = 100 if quick else 20000
 
 
 class Table:
     """Rows in the order in which they were measured; prints them, ratios last."""
 
-    COLUMNS = ["gatherd", "asyncio", "redis", "make -j2", "xargs -P2", "tsp -S2", "bare C"]
+    COLUMNS = ["gatherd", "asyncio", "redis", "make -j2", "xargs -P2", "tsp -S2", "curl -Z",
+               "alone", "bare C"]
 
     def __init__(self):
         self.rows = {}
@@ -424,13 +428,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a few hundred of each")
     parser.add_argument("--dir", default="/var/tmp", help="a directory on the disk to measure")
     parser.add_argument("--only", metavar="PART", help="sleeps, tasks, loops, threads, children, durable, submit,"
-                        " restart, burst, subscriber, commands, exec or simulator")
+                        " restart, burst, subscriber, commands, exec, http or simulator")
     options = parser.parse_args()
     bench = Bench(Sizes(options.quick), options.dir)
     scale = Scale(bench)
     parts = {part.__name__: part for part in (
         bench.sleeps, bench.tasks, bench.loops, bench.threads, bench.children, bench.durable, scale.submit, scale.restart,
-        scale.burst, scale.subscriber, bench.commands, bench.exec, bench.simulator)}
+        scale.burst, scale.subscriber, bench.commands, bench.exec,
+        HttpLoad(bench).http, bench.simulator)}
     if options.only is not None and options.only not in parts:
         parser.error(f"there is no {options.only}; --only is one of {', '.join(parts)}")
     for name in [options.only] if options.only else parts:

@@ -1,107 +1,23 @@
 """HTTP requests of jobs, against nginx and a server that answers when it is told to."""
 
 import contextlib
-import gzip
 import http.server
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import threading
 
-from harness import (GATHERD, Daemon, at_end, equal, free_port, refused, run, scratch, test, true,
-                     until)
+from harness import (GATHERD, Daemon, at_end, equal, refused, run, scratch, test, true, until)
+from nginx import NGINX, Nginx
 
-NGINX = shutil.which(os.environ.get("NGINX") or "nginx") or shutil.which("/usr/sbin/nginx")
 HERE = ["--http-allow", "127.0.0.1, localhost", "--http-allow-address", "127.0.0.1"]
 KIB = 64  # of a response
 
-CONF = """
-daemon off;
-worker_processes 1;
-pid {home}/pid;
-error_log {home}/error.log;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
-    uwsgi_temp_path {home}; scgi_temp_path {home};
-    server {{
-        listen 127.0.0.1:{plain};
-        listen 127.0.0.1:{tls} ssl http2;
-        ssl_certificate {home}/cert.pem;
-        ssl_certificate_key {home}/key.pem;
-        root {home}/www;
-        default_type text/plain;
-        location /what {{ return 200 "$request_method $args $http_content_type"; }}
-        location /key {{ return 200 "$http_idempotency_key"; }}
-        location /protocol {{ return 200 "$server_protocol"; }}
-        location /user {{ return 200 "$http_user_agent"; }}
-        location /gone {{ return 410 "no more"; }}
-        location /loop {{ return 302 /loop; }}
-        location /hop {{ return 302 /protocol; }}
-        location /away {{ return 302 http://elsewhere.example/; }}
-        location /meta {{ return 302 http://169.254.169.254/latest/meta-data/; }}
-        location /down {{ return 302 http://localhost:{plain}/protocol; }}
-        location /bomb {{ add_header Content-Encoding gzip; }}
-    }}
-}}
-"""
-
-
-class Nginx:
-    """A real server, in a directory of its own, until the test is over."""
-
-    def __init__(self):
-        self.home = scratch()
-        self.home.chmod(0o755)  # its worker is somebody else where we are root
-        www = self.home / "www"
-        www.mkdir()
-        (www / "large").write_bytes(b"x" * (KIB * 1024 + 1))
-        (www / "fits").write_bytes(b"x" * KIB * 1024)
-        (www / "bomb").write_bytes(gzip.compress(bytes(50 << 20)))
-        (www / "bytes").write_bytes(b"\xff\x00")
-        self.certificates()
-        for _ in range(5):
-            self.plain, self.tls = free_port(), free_port()
-            if self.start():
-                return
-        raise AssertionError((self.home / "error.log").read_text())
-
-    def certificates(self):
-        openssl(self.home, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test",
-                "-addext", "basicConstraints=critical,CA:TRUE")
-        openssl(self.home, "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem",
-                "-out", "request.pem", "-subj", "/CN=localhost")
-        (self.home / "ext").write_text("subjectAltName=DNS:localhost\n")
-        openssl(self.home, "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", "cert.pem")
-
-    def start(self):
-        conf = self.home / "nginx.conf"
-        conf.write_text(CONF.format(home=self.home, plain=self.plain, tls=self.tls))
-        with open(self.home / "error.log", "ab") as log:
-            self.process = subprocess.Popen([NGINX, "-p", self.home, "-c", conf, "-e",
-                                             self.home / "error.log"], stdout=log, stderr=log)
-        at_end(self.stop)
-        until(lambda: (self.home / "pid").exists() or self.process.poll() is not None, "nginx")
-        return self.process.poll() is None
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-    def url(self, path, host="127.0.0.1"):
-        return f"http://{host}:{self.plain}{path}"
-
-    def tls_url(self, path, host="localhost"):
-        return f"https://{host}:{self.tls}{path}"
-
-
-def openssl(home, *words):
-    subprocess.run(["openssl", *words], cwd=home, check=True, capture_output=True)
+def serve():
+    """nginx, until the test is over."""
+    nginx = Nginx(scratch(), large=KIB * 1024 + 1)
+    at_end(nginx.stop)
+    return nginx
 
 
 class Held:
@@ -175,7 +91,7 @@ def problem(daemon, spec):
 
 @test
 def given_requests_when_run_then_their_answers_are_the_results():
-    nginx = Nginx()
+    nginx = serve()
     daemon = Daemon(*HERE)
     answer = outcome(daemon, {"http": nginx.url("/protocol")})
     equal((answer["status"], answer["body"]), (200, "HTTP/1.1"))
@@ -196,7 +112,7 @@ def given_requests_when_run_then_their_answers_are_the_results():
 
 @test
 def given_a_status_that_is_not_good_then_it_is_an_error_unless_the_job_looks_itself():
-    nginx = Nginx()
+    nginx = serve()
     daemon = Daemon(*HERE)
     error = failure(daemon, nginx.url("/gone"), "HttpError")
     equal((error["data"]["status"], error["data"]["body"]), (410, "no more"))
@@ -205,7 +121,7 @@ def given_a_status_that_is_not_good_then_it_is_an_error_unless_the_job_looks_its
 
 @test
 def given_tls_then_the_certificate_is_verified_and_http_2_is_spoken():
-    nginx = Nginx()
+    nginx = serve()
     daemon = Daemon(*HERE, "--http-ca-file", nginx.home / "ca.pem")
     equal(outcome(daemon, {"http": nginx.tls_url("/protocol")})["body"], "HTTP/2.0")
     failure(daemon, nginx.tls_url("/protocol", host="127.0.0.1"), "HttpError", "tls")
@@ -218,7 +134,7 @@ def given_tls_then_the_certificate_is_verified_and_http_2_is_spoken():
 
 @test
 def given_many_requests_over_http_2_then_they_share_few_connections():
-    nginx = Nginx()
+    nginx = serve()
     daemon = Daemon(*HERE, "--loops", "1", "--http-ca-file", nginx.home / "ca.pem")
     spec = [{"gather": {"http": nginx.tls_url("/protocol")}, "for": "n", "in": "${range(1000)}",
              "as": "r"}, {"return": "${[x.body for x in r]}"}]
@@ -236,7 +152,7 @@ def connections_to(port):
 
 @test
 def given_redirects_to_nowhere_good_then_they_end_with_an_error():
-    nginx = Nginx()
+    nginx = serve()
     daemon = Daemon(*HERE)
     failure(daemon, nginx.url("/loop"), "LimitError", "redirect")
     error = failure(daemon, nginx.url("/away"), "PermissionError", "redirect")
@@ -248,7 +164,7 @@ def given_redirects_to_nowhere_good_then_they_end_with_an_error():
 
 @test
 def given_responses_that_are_too_large_then_it_is_a_limit_also_when_compressed():
-    nginx = Nginx()
+    nginx = serve()
     daemon = Daemon(*HERE, "--http-response-kib", str(KIB))
     equal(len(outcome(daemon, {"http": nginx.url("/fits")})["body"]), KIB * 1024)
     failure(daemon, nginx.url("/large"), "LimitError", "response")
@@ -317,7 +233,7 @@ def given_what_is_worked_out_when_it_runs_then_the_job_gets_the_error():
 def given_a_daemon_that_dies_then_what_was_safe_is_asked_again_and_the_rest_is_interrupted():
     held = Held()
     daemon = Daemon(*HERE)
-    nginx = Nginx()
+    nginx = serve()
     spec = {"gather": {"done": {"http": nginx.url("/key")},
                        "get": {"http": held.url("/get")},
                        "post": {"http": {"url": held.url("/post"), "method": "POST"}},
