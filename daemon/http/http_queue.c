@@ -13,6 +13,7 @@ struct http_origin {
 	struct transfer_list waiting;
 	uint32_t             opening;
 	uint32_t             users; /* transfers that are at it */
+	uint32_t             freed; /* connections, as far as is known, that nobody took since */
 	bool                 is_listed;
 	bool                 is_https;
 	bool                 is_shared; /* by HTTP/2 */
@@ -165,6 +166,23 @@ void queue_opened(struct http_queue *q, struct http_transfer *t)
 {
 	t->origin->opening--;
 	list_if_due(q, t->origin);
+}
+
+void queue_frees(struct http_transfer *t)
+{
+	t->origin->freed++;
+}
+
+bool queue_needs_connection(struct http_transfer *t)
+{
+	struct http_origin *o = t->origin;
+
+	if (o->freed != 0) {
+		o->freed--;
+		return false;
+	}
+	/* There may be some from before it was crowded; a few more do no harm. */
+	return !o->is_https && o->users >= HTTP_ORIGIN_CROWD;
 }
 
 void queue_shares(struct http_queue *q, struct http_transfer *t)

@@ -18,6 +18,7 @@
 #define HTTP_QUEUE_ROOM 1024u
 #define HTTP_ORIGIN_OPENING_MAX 16u
 #define HTTP_ORIGIN_SHARED_MAX 2u /* the same, with HTTP/2 */
+#define HTTP_ORIGIN_CROWD 64u     /* transfers, of one origin */
 
 struct http_transfer;
 struct http_origin;
@@ -47,6 +48,11 @@ void queue_remove(struct http_queue *q, struct http_transfer *t);
 void queue_opens(struct http_queue *q, struct http_transfer *t);
 void queue_opened(struct http_queue *q, struct http_transfer *t);
 
+/* Its connection is free for another. */
+void queue_frees(struct http_transfer *t);
+/* Before it goes: none of the many connections to its origin can be free, so that it need not be looked
+ * for; libcurl would look at each of them. */
+bool queue_needs_connection(struct http_transfer *t);
 /* Its origin speaks HTTP/2. */
 void queue_shares(struct http_queue *q, struct http_transfer *t);
 

@@ -194,6 +194,7 @@ static bool set_manners(struct http_transfer *t)
 	       SET(CURLOPT_HTTP09_ALLOWED, 0L) && SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate") &&
 	       SET(CURLOPT_USERAGENT, "gatherd/" PACKAGE_VERSION) &&
 	       SET(CURLOPT_MAXAGE_CONN, is_safe ? IDLE_SECONDS : IDLE_SECONDS_ONCE) &&
+	       SET(CURLOPT_FRESH_CONNECT, queue_needs_connection(t) ? 1L : 0L) &&
 	       SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->client->limits.response_bytes) &&
 	       /* Both are timed here, see on_timer(). */
 	       SET(CURLOPT_TIMEOUT_MS, 0L) && SET(CURLOPT_CONNECTTIMEOUT_MS, LONG_MAX / 2);
@@ -441,6 +442,7 @@ bool transfer_goes_on(struct http_transfer *t, CURLcode code)
 		transfer_fail(t, "HttpError", "receive", "the connection ended within the headers");
 	if (t->type != NULL)
 		return false;
+	queue_frees(t);
 	to = redirect_of(t);
 	return to != NULL && follow(t, to);
 }
