@@ -22,6 +22,7 @@
 #include "daemon/run/inputs.h"
 
 #include "proto/base/check.h"
+#include "proto/base/failpoint.h"
 
 #include <stdlib.h>
 
@@ -134,6 +135,8 @@ static bool may_settle(const struct children *c)
 {
 	const struct loop *l = c->loop;
 
+	if (!c->is_impatient && GD_FAILPOINT_HOLDS("family.settling"))
+		return false;
 	if (c->first_kin == NULL || c->resumed == GD_NSEC_NEVER || loop_is_ahead(l) ||
 	    store_is_full(l->pool->store))
 		return false;

@@ -2,7 +2,9 @@
 """create_task with `loop`: child jobs on other loops, durable, listed under their parents."""
 
 import json
+import os
 import pathlib
+import sqlite3
 import sys
 import time
 
@@ -11,6 +13,7 @@ from harness import Daemon, equal, is_end, refused, run, test, true, until  # no
 
 DEMO = json.loads((pathlib.Path(__file__).parent.parent / "demo" / "three-loops.json").read_text())
 HOUR = {"sleep": 3600}
+FAILPOINTS = str(pathlib.Path(os.environ.get("builddir", ".")).resolve() / "tests/torture/gatherd_failpoints")
 
 
 def on(loop, body, **more):
@@ -167,6 +170,20 @@ def given_children_with_events_names_and_undos_then_they_are_their_own():
 
 
 @test
+def given_gatherctl_then_it_shows_who_belongs_to_whom():
+    daemon = Daemon("--loops", "2")
+    with daemon.wire() as wire:
+        parent = wire.call("job.submit", spec=[on(1, HOUR, name="long nap", **{"as": "t"}), {"await": "${t}"}])["id"]
+        child = born(wire, parent, 1)[0]
+    rows = daemon.ctl("list", "--parent", parent).stdout.splitlines()
+    equal([rows[0].split()[:2], rows[1].split()[:2], len(rows)], [["ID", "PARENT"], [str(child), str(parent)], 2])
+    equal([line.split()[0] for line in daemon.ctl("list").stdout.splitlines()], ["ID", str(parent)])
+    equal(len(daemon.ctl("list", "--children").stdout.splitlines()), 3)
+    true(f"job {child} on loop 1" in daemon.ctl("stack", parent).stdout, "the stack")
+    true(f"parent     {parent}" in daemon.ctl("get", child).stdout, "the child")
+
+
+@test
 def given_children_of_children_then_the_whole_tree_ends():
     daemon = Daemon("--loops", "3")
     with daemon.wire() as wire:
@@ -306,6 +323,59 @@ def given_children_that_end_while_all_is_down_then_they_come_before_what_was_due
     daemon.start()
     with daemon.wire() as wire:
         equal([end(wire, job).get("result") for job in ids], ["in time"] * 5 + ["also"] * 5)
+
+
+@test
+def given_a_family_that_does_not_settle_then_nobody_waits_for_ever():
+    daemon = Daemon("--loops", "2", program=FAILPOINTS)
+    hold = daemon.home / "hold"
+    hold.write_text("0")
+    daemon.env["GATHERD_FAILPOINT_HOLD"] = f"family.settling:{hold}"
+    with daemon.wire() as wire:
+        parent = wire.call("job.submit", spec=[on(1, HOUR, **{"as": "t"}), {"sleep": 0.05}, {"cancel": "${t}"},
+                                               {"value": "over"}])["id"]
+        other = wire.call("job.submit", spec={"sleep": 0.05, "result": 7})["id"]
+        born(wire, parent, 1)
+    daemon.kill()
+    daemon.start()
+    with daemon.wire() as wire:
+        equal(end(wire, other)["result"], 7)
+        equal(end(wire, parent)["result"], "over")
+        equal([row["status"] for row in children(wire, parent)], ["cancelled"])
+
+
+def break_one(daemon, sql, *values):
+    equal(daemon.stop(), 0)
+    with sqlite3.connect(daemon.state / "gatherd.db") as database:
+        equal(database.execute(sql, values).rowcount, 1, sql)
+    database.close()
+    daemon.start()
+
+
+@test
+def given_a_parent_that_cannot_be_replayed_then_its_children_are_cancelled():
+    daemon = Daemon("--loops", "2")
+    with daemon.wire() as wire:
+        parent = wire.call("job.submit", spec=[on(1, {"value": 1}), on(1, HOUR, **{"as": "t"}), {"await": "${t}"}])["id"]
+        until(lambda: len(children(wire, parent)) == 2, "its children")
+        until(lambda: len(stack(wire, parent)["stack"]) == 2, "the end of the first")
+        child = born(wire, parent, 1)[0]
+    break_one(daemon, "UPDATE inputs SET bytes = x'0177' WHERE job = ?", parent)
+    with daemon.wire() as wire:
+        equal(end(wire, parent)["error"]["type"], "Quarantined")
+        equal(end(wire, child)["status"], "cancelled")
+
+
+@test
+def given_a_child_that_cannot_be_replayed_then_its_parent_hears_it():
+    daemon = Daemon("--loops", "2")
+    with daemon.wire() as wire:
+        parent = wire.call("job.submit", spec={"try": [on(1, HOUR, **{"as": "t"}), {"await": "${t}"}], "except": {
+            "Quarantined": {"value": "${error.data.reason}"}}})["id"]
+        child = born(wire, parent, 1)[0]
+    break_one(daemon, "UPDATE children SET captures = x'77' WHERE job = ?", child)
+    with daemon.wire() as wire:
+        equal(end(wire, parent)["result"], "journal")
 
 
 @test
