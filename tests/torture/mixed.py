@@ -192,6 +192,20 @@ class Client(threading.Thread):
         self.finish([id_])
         equal(self.wire.call("job.get", id=id_)["status"], "cancelled", "status")
 
+    @deed(2)
+    def on_threads(self):
+        """Files through the pool of threads: written whole, read by many, some of them not waited for."""
+        path = str(self.server.home / "files" / f"file{self.number}")
+        text = f"text {self.next} " * 200
+        kind = Kind([{"to_thread": "write_file", "args": [path, text]},
+                     {"create_task": {"to_thread": "sha256", "args": [path]}, "as": "unwanted"},
+                     {"cancel": "${unwanted}"},
+                     {"gather": {"to_thread": "read_file", "args": [path]}, "for": "i",
+                      "in": "${range(20)}", "as": "all"},
+                     {"return": "${[t == all[0] for t in all]}"}], result=[True] * 20)
+        kind, params = self.params(kind)
+        self.check(kind, self.wire.call("job.run", params))
+
     @deed(1)
     def read_log(self):
         kind = Kind({"exec": ["seq", "3000"]})
@@ -276,7 +290,10 @@ class Mixed:
     """One daemon and its clients."""
 
     def __init__(self, seed, home, clients=CLIENTS):
-        self.daemon = Daemon("--loops", str(LOOPS), "--keep-events", "10000000", home=home)
+        files = home / "files"
+        files.mkdir()
+        self.daemon = Daemon("--loops", str(LOOPS), "--keep-events", "10000000", "--threads", "4",
+                             "--read-root", files, "--write-root", files, home=home)
         self.stop = threading.Event()
         self.listener = Listener(self.daemon, self.stop)
         self.clients = [Client(n, self.daemon, random.Random(seed * 100 + n), self.stop)
