@@ -222,13 +222,15 @@ class Client(threading.Thread):
     @deed(1)
     def put_permits(self):
         name, permits = f"gate{self.rng.randrange(2)}", self.rng.randint(1, 5)
-        equal(self.wire.call("semaphore.put", name=name, permits=permits)["permits"], permits)
+        put = self.wire.call("semaphore.put", name=name, permits=permits)["permits"]
+        true(put in range(1, 6), f"{put} permits, which nobody put")  # somebody else may be later
         true(all(row["held"] >= 0 for row in self.wire.call("semaphore.list")["semaphores"]), "held")
 
     @deed(1)
     def put_pool(self):
         name, permits = f"pool{self.rng.randrange(2)}", self.rng.randint(1, 4)
-        equal(self.wire.call("pool.put", name=name, permits=permits)["permits"], permits)
+        put = self.wire.call("pool.put", name=name, permits=permits)["permits"]
+        true(put in range(1, 5), f"{put} permits, which nobody put")
         self.wire.call("pool.list")
 
     @deed(3)
