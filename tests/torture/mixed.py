@@ -15,6 +15,7 @@ A new kind of job is a line in KINDS or in kinds.py; anything else is a deed: a 
 
 import argparse
 import collections
+import http.server
 import os
 import pathlib
 import random
@@ -71,7 +72,16 @@ def wide(n):
         args={"n": n}, result=n + sum(range(WIDE)))
 
 
-KINDS = USUAL + (bulky, spin, command, commands, wide)
+def family(n):
+    """Tasks on both loops."""
+    return Kind({"args": {"n": 0}, "do": [
+        {"do": {"create_task": [{"sleep": 0.001}, {"value": "${n + i}"}], "loop": "${i % 2}"},
+         "for": "i", "in": "${range(6)}", "as": "tasks"},
+        {"gather": {"await": "${t}"}, "for": "t", "in": "${tasks}"}]},
+        args={"n": n}, result=[n + i for i in range(6)])
+
+
+KINDS = USUAL + (bulky, spin, command, commands, wide, family)
 
 
 class Client(threading.Thread):
@@ -129,7 +139,10 @@ class Client(threading.Thread):
         equal(done["pending"], [], "jobs that do not end")
 
     def cancel_some(self, jobs):
+        """And signals those that wait for it."""
         for id_, kind in jobs:
+            if kind.is_signalled:
+                self.wire.call("job.signal", id=id_, event="go", value=kind.result, key="k")
             if kind.is_cancelled:
                 try:
                     self.wire.call("job.cancel", id=id_)
@@ -141,7 +154,7 @@ class Client(threading.Thread):
     @deed(6)
     def run_one(self):
         kind, params = self.params()
-        if kind.is_cancelled:
+        if kind.is_cancelled or kind.is_signalled:
             return
         stream = f"s{self.next}"
         id_ = self.wire.request("job.run", params, stream=stream)
@@ -203,6 +216,17 @@ class Client(threading.Thread):
                      {"gather": {"to_thread": "read_file", "args": [path]}, "for": "i",
                       "in": "${range(20)}", "as": "all"},
                      {"return": "${[t == all[0] for t in all]}"}], result=[True] * 20)
+        kind, params = self.params(kind)
+        self.check(kind, self.wire.call("job.run", params))
+
+    @deed(2)
+    def on_the_network(self):
+        url = f"http://127.0.0.1:{self.server.web}/${{i}}"
+        kind = Kind([{"create_task": {"http": url.replace("${i}", "slow")}, "as": "unwanted"},
+                     {"sleep": 0}, {"cancel": "${unwanted}"},
+                     {"gather": {"http": url}, "for": "i", "in": "${range(20)}", "as": "all"},
+                     {"return": "${[a.body for a in all]}"}],
+                    result=[f"/{i}" for i in range(20)])
         kind, params = self.params(kind)
         self.check(kind, self.wire.call("job.run", params))
 
@@ -288,14 +312,39 @@ class Listener(threading.Thread):
             self.stop.set()
 
 
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with the path, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Web(http.server.ThreadingHTTPServer):
+    request_queue_size = 1000
+
+
 class Mixed:
     """One daemon and its clients."""
 
     def __init__(self, seed, home, clients=CLIENTS):
         files = home / "files"
         files.mkdir()
+        self.web = Web(("127.0.0.1", 0), Echo)
+        threading.Thread(target=self.web.serve_forever, daemon=True).start()
         self.daemon = Daemon("--loops", str(LOOPS), "--keep-events", "10000000", "--threads", "4",
-                             "--read-root", files, "--write-root", files, home=home)
+                             "--read-root", files, "--write-root", files,
+                             "--http-allow", "127.0.0.1", "--http-allow-address", "127.0.0.1",
+                             home=home)
+        self.daemon.web = self.web.server_port
         self.stop = threading.Event()
         self.listener = Listener(self.daemon, self.stop)
         self.clients = [Client(n, self.daemon, random.Random(seed * 100 + n), self.stop)
