@@ -7,7 +7,7 @@
 
 #define OUTS_FIRST_ROOM 64
 #define FREE_DEPTH_MAX 32
-#define STEPS_PER_OUT 3 /* of work, until it is an event that is stored */
+#define STEPS_PER_OUT 2 /* of work, until it is an event that is stored */
 
 static bool outs_reserve(struct engine_outs *outs)
 {
