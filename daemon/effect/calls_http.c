@@ -2,7 +2,9 @@
 #include "daemon/effect/calls_inside.h"
 
 #include "daemon/http/http.h"
+#include "daemon/run/busy.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,14 +179,44 @@ static struct value outcome_of(struct value_heap *h, const struct http_answer *a
 
 /* --- there and back --- */
 
+/* What came of a request, until its job takes it. */
+struct answered {
+	struct inbox_msg msg; /* first */
+	struct calls    *cs;
+	struct run_ref   ref;
+	struct value     outcome;
+};
+
+static void take_answer(struct loop *l, struct inbox_msg *m)
+{
+	struct answered *a = (struct answered *)(void *)m;
+	struct pending  *c;
+
+	_Static_assert(offsetof(struct answered, msg) == 0, "it begins with its message");
+	if (busy_defers(l, a->ref.job, m))
+		return;
+	c = pending_find(&a->cs->table, a->ref.job, a->ref.exec);
+	if (c != NULL && c->attempt == a->ref.attempt && !l->is_stopping)
+		calls_end(a->cs, c, a->outcome);
+	else
+		value_release(engine_heap(l->engine), a->outcome); /* recalled meanwhile */
+	free(a);
+}
+
 static void on_done(void *ctx, const struct http_answer *answer)
 {
-	struct pending *c = ctx;
-	struct calls   *cs = c->calls;
+	struct pending  *c = ctx;
+	struct calls    *cs = c->calls;
+	struct answered *a = calloc(1, sizeof *a);
 
+	if (a == NULL)
+		calls_out_of_memory();
 	c->transfer = NULL;
-	if (!cs->loop->is_stopping)
-		calls_end(cs, c, outcome_of(engine_heap(cs->loop->engine), answer));
+	a->msg.run = take_answer;
+	a->cs = cs;
+	a->ref = pending_ref(c);
+	a->outcome = outcome_of(engine_heap(cs->loop->engine), answer);
+	take_answer(cs->loop, &a->msg);
 }
 
 bool calls_start_http(struct calls *cs, struct pending *c, struct value request,

@@ -66,11 +66,17 @@ static bool holds_time(void *ctx)
 
 /* --- life --- */
 
+static void http_begins(void *loop)
+{
+	stopwatch_begin(&((struct loop *)loop)->watch, DOING_HTTP);
+}
+
 static enum gd_err open_on_loop(struct effects *x, const struct effects_config *config, uint32_t i,
                                 struct gd_error *why)
 {
 	struct on_loop *at = &x->at[i];
 	struct loop    *l = pool_loop(x->pool, i);
+	enum gd_err     rc;
 
 	at->commands = processes_commands(x->processes, l);
 	at->calls.loop = l;
@@ -86,7 +92,10 @@ static enum gd_err open_on_loop(struct effects *x, const struct effects_config *
 		                            .recovered = recovered,
 		                            .holds_time = holds_time,
 		                            .ctx = at };
-	return http_client_open(l->base, x->policy, &config->http, &at->calls.http, why);
+	rc = http_client_open(l->base, x->policy, &config->http, &at->calls.http, why);
+	if (rc == GD_OK)
+		http_client_watch(at->calls.http, http_begins, l);
+	return rc;
 }
 
 enum gd_err effects_open(const struct effects_config *config, struct pool *pool,

@@ -89,6 +89,8 @@ typedef void http_done_fn(void *ctx, const struct http_answer *answer);
 GD_NODISCARD enum gd_err http_client_open(struct event_base *base, const struct http_policy *policy,
                                           const struct http_limits *limits,
                                           struct http_client **out, struct gd_error *why);
+/* `fn` is called as each callback of the client begins, for who keeps the time of the loop. */
+void                     http_client_watch(struct http_client *c, void (*fn)(void *ctx), void *ctx);
 /* Aborts what is under way. NULL: nothing. */
 void                     http_client_close(struct http_client *c);
 

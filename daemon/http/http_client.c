@@ -133,6 +133,12 @@ static void work(struct http_client *c, gd_nsec until)
 }
 
 /* libcurl looks at this socket, and at all that is due besides, new transfers for example. */
+void client_begins(struct http_client *c)
+{
+	if (c->begins != NULL)
+		c->begins(c->watch_ctx);
+}
+
 static void act(struct http_client *c, curl_socket_t fd, int mask)
 {
 	int running;
@@ -149,6 +155,7 @@ static void on_ready(evutil_socket_t fd, short what, void *ctx)
 	int                 count;
 
 	(void)what;
+	client_begins(c);
 	count = epoll_wait(fd, events, SOCKETS_AT_ONCE, 0);
 	/* Those that are not reached are still ready the next time. */
 	for (int i = 0; i < count && client_now() < until; i++) {
@@ -171,6 +178,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	client_begins(c);
 	act(c, CURL_SOCKET_TIMEOUT, 0);
 	work(c, until);
 }
@@ -181,6 +189,7 @@ static void on_soon(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	client_begins(c);
 	work(c, client_now() + TURN);
 }
 
@@ -241,6 +250,12 @@ static enum gd_err open_multi(struct http_client *c, struct gd_error *why)
 	    SET(CURLMOPT_MAXCONNECTS, (long)c->limits.transfers))
 		return GD_OK;
 	return gd_fail(why, GD_NOMEM, "no memory for http");
+}
+
+void http_client_watch(struct http_client *c, void (*fn)(void *ctx), void *ctx)
+{
+	c->begins = fn;
+	c->watch_ctx = ctx;
 }
 
 enum gd_err http_client_open(struct event_base *base, const struct http_policy *policy,

@@ -73,22 +73,26 @@ struct http_client {
 	struct event_base        *base; /* borrowed, as the next */
 	const struct http_policy *policy;
 	struct http_limits        limits;
-	CURLM                    *multi;   /* owned, as all below */
-	int                       sockets; /* an epoll instance with libcurl's sockets */
-	struct event             *ready;   /* `sockets` is readable */
-	struct event             *timer;   /* libcurl's */
-	struct event             *soon;    /* there is more to do, after others had their turn */
-	struct http_queue         queue;   /* those that wait */
-	struct transfer_list      lists[TRANSFER_STATES]; /* the others */
-	uint32_t                  fresh; /* begun since libcurl last looked for such */
-	size_t                    waiting_bytes;
-	_Atomic uint32_t          running, waiting; /* for others to read */
+	void (*begins)(void *ctx); /* NULL: nobody keeps the time */
+	void                *watch_ctx;
+	CURLM               *multi;   /* owned, as all below */
+	int                  sockets; /* an epoll instance with libcurl's sockets */
+	struct event        *ready;   /* `sockets` is readable */
+	struct event        *timer;   /* libcurl's */
+	struct event        *soon;    /* there is more to do, after others had their turn */
+	struct http_queue    queue;   /* those that wait */
+	struct transfer_list lists[TRANSFER_STATES]; /* the others */
+	uint32_t             fresh;                  /* begun since libcurl last looked for such */
+	size_t               waiting_bytes;
+	_Atomic uint32_t     running, waiting; /* for others to read */
 };
 
 /* --- http_client.c --- */
 
 void    client_move(struct http_transfer *t, enum transfer_state to);
-gd_nsec client_now(void); /* monotonic */
+gd_nsec client_now(void);
+void    client_begins(struct http_client *c);
+	/* a callback: tells who keeps the time */ /* monotonic */
 
 /* --- http_transfer.c --- */
 

@@ -261,6 +261,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	client_begins(t->client);
 	if (t->state == TRANSFER_ENDING)
 		return;
 	if (now >= t->run->deadline)

@@ -97,6 +97,8 @@ const char *doing_name(enum doing what)
 		return "timer";
 	case DOING_RUNNER:
 		return "runner";
+	case DOING_HTTP:
+		return "http";
 	case DOING_ENGINE:
 		return "engine";
 	case DOING_REPLAY:

@@ -28,6 +28,7 @@ enum doing {
 	DOING_MESSAGE, /* takes what a thread or another loop has sent */
 	DOING_TIMER,   /* a deadline of a request or a connection */
 	DOING_RUNNER,  /* talks to gatherd-runner */
+	DOING_HTTP,    /* makes requests of jobs */
 	DOING_ENGINE,  /* runs jobs */
 	DOING_REPLAY,  /* builds the jobs of an earlier life again */
 	DOING_REPLIES, /* writes to a connection, and goes on with what it had sent */

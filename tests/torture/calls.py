@@ -68,7 +68,7 @@ class Server:
                 await asyncio.sleep(self.random.choice((0, 0, 0.01, 0.05, 0.2)))
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s"
                              % (len(path), path.encode()))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -76,6 +76,10 @@ class Server:
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
 
 
 class Rig:
