@@ -6,10 +6,14 @@ time of a processor. LONGEST is what is promised. What cannot be cut in pieces h
 and says why. A sanitizer makes all of it slower: there the loads run, and are not judged.
 """
 
+import http.server
+import os
 import sys
+import threading
 
 sys.dont_write_bytecode = True
-from harness import GATHERD, Daemon, Refused, is_sanitized, run, test, true, until  # noqa: E402
+from harness import (GATHERD, Daemon, Refused, at_end, equal, is_sanitized, run, scratch,  # noqa: E402
+                     test, true, until)
 
 LONGEST = 0.010  # seconds
 LARGE = 0.100    # the same, for what is done in one piece; two to five times what it takes
@@ -33,13 +37,13 @@ def idle(wire):
     until(lambda: wire.call("server.info")["loops"][0]["jobs"] == 0, "the end of all jobs")
 
 
-def within(limit):
+def within(limit, flags=list):
     """A test that is given a new daemon of one loop, and a connection; until it was short once."""
     def mark(load):
         def judged():
             seen = []
             for _ in range(TRIES):
-                daemon = Daemon("--loops", "1")
+                daemon = Daemon("--loops", "1", *flags())
                 with daemon.wire() as wire:
                     load(daemon, wire)
                 with daemon.wire() as wire:
@@ -65,6 +69,70 @@ def throw(daemon, content):
 
 def wide(body, **more):
     return {"gather": body, "for": "i", "in": f"${{range({MANY})}}", **more}
+
+
+# --- what jobs may not do ---
+
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    """More than a response may have."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for _ in range(40):
+                self.wfile.write(b"x" * 65536)
+        except OSError:
+            pass  # that is enough, says the client
+
+    def log_message(self, *_):
+        pass
+
+
+class Web(http.server.ThreadingHTTPServer):
+    request_queue_size = 100
+    daemon_threads = True
+
+
+def roots_and_hosts():
+    files = scratch()
+    (files / "large").write_bytes(b"x" * (3 << 20))
+    (files / "out").symlink_to("/etc")
+    (files / "fifo").unlink(missing_ok=True)
+    os.mkfifo(files / "fifo")
+    roots_and_hosts.files = files
+    return ["--read-root", files, "--write-root", files, "--http-allow", "127.0.0.1, 127.0.0.2, localhost",
+            "--http-allow-address", "127.0.0.1"]
+
+
+@within(LONGEST, roots_and_hosts)
+def given_what_no_job_may_do_then_each_is_an_error_and_none_takes_long(_, wire):
+    web = Web(("127.0.0.1", 0), Endless)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    at_end(web.shutdown)
+    files, port = roots_and_hosts.files, web.server_port
+    wrong = [  # in words that are worked out when it runs, so that no submit can refuse them
+        ({"to_thread": "read_file", "args": ["${s}/etc/passwd"]}, "PermissionError"),
+        ({"to_thread": "read_file", "args": [f"{files}/${{d}}/etc/passwd"]}, "PermissionError"),
+        ({"to_thread": "list_dir", "args": [f"{files}/${{o}}"]}, "PermissionError"),
+        ({"to_thread": "read_file", "args": [f"{files}/fifo"]}, "PermissionError"),
+        ({"to_thread": "read_file", "args": [f"{files}/large"]}, "LimitError"),
+        ({"to_thread": "write_file", "args": [f"{files}/${{d}}/x", "x"]}, "PermissionError"),
+        ({"http": "http://${h}.test/"}, "PermissionError"),
+        ({"http": f"http://127.0.0.${{n // 35}}:{port}/"}, "PermissionError"),
+        ({"http": f"http://127.0.0.1:{port}/"}, "LimitError"),
+        ({"await": "${t}"}, "ValueError"),
+        ({"event": "${join(s, ['x'] * 300)}"}, "LimitError"),
+        ({"event": "${n}"}, "TypeError"),
+    ]
+    for spec, error in wrong:
+        job = wire.call("job.run", spec={"args": {"s": "", "d": "..", "o": "out", "h": "evil", "n": 70},
+                                         "do": [{"create_task": {"sleep": 1}, "loop": "${n}", "as": "t"},
+                                                {"gather": spec, "for": "i", "in": "${range(40)}",
+                                                 "return_exceptions": True, "as": "all"},
+                                                {"return": "${[e.type for e in all]}"}]})
+        equal(set(job.get("result", [str(job)])), {error}, f"{spec}: {job}")
 
 
 # --- what a client can send ---
