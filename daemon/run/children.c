@@ -1,5 +1,6 @@
 #include "daemon/run/children_inside.h"
 
+#include "daemon/run/busy.h"
 #include "daemon/run/recover.h"
 #include "proto/base/check.h"
 #include "proto/base/failpoint.h"
@@ -67,14 +68,16 @@ static void stand_in_line(struct children *c, struct child_msg *m)
 	c->last_msg = m;
 }
 
-/* Also of one that had to wait for the replay of its job. */
+/* Also of one that had to wait for the replay of its job, or until that came to rest. */
 static void take_msg(struct loop *l, struct inbox_msg *m)
 {
 	_Static_assert(offsetof(struct child_msg, msg) == 0, "it begins with its message");
-	if (l->is_stopping)
+	if (l->is_stopping) {
 		child_msg_free((struct child_msg *)(void *)m); /* the next start finds it again */
-	else
-		stand_in_line(l->children, (struct child_msg *)(void *)m);
+		return;
+	}
+	stand_in_line(l->children, (struct child_msg *)(void *)m);
+	l->is_busy = true; /* for one that waited, the slice of this turn is over */
 }
 
 void child_msg_send(struct children *c, struct loop *to, struct child_msg *m)
@@ -405,7 +408,8 @@ static void take_word(struct children *c)
 			list_lost(c);
 		return;
 	}
-	if (m->word != CHILD_BIRTH && recover_defers(c->loop, of, &m->msg))
+	if (m->word != CHILD_BIRTH &&
+	    (recover_defers(c->loop, of, &m->msg) || busy_defers(c->loop, of, &m->msg)))
 		return;
 	if (m->word == CHILD_BIRTH || m->word == CHILD_STOP)
 		child_job_hear(c, m);
