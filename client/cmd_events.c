@@ -26,8 +26,7 @@ static void show(const struct options *o, const json_t *event)
 	buf_addf(&b, "  %8" JSON_INTEGER_FORMAT "  job %-6" JSON_INTEGER_FORMAT,
 	         json_integer_value(json_object_get(event, "seq")),
 	         json_integer_value(json_object_get(event, "job")));
-	render_event(&b, event, json_number_value(json_object_get(event, "time")),
-	             isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL);
+	render_event(&b, event, 0, isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL);
 	(void)fwrite(b.at, 1, b.bytes, stdout);
 	(void)fflush(stdout);
 	buf_close(&b);

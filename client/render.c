@@ -267,9 +267,12 @@ void render_event(struct buf *b, const json_t *event, double start, bool is_colo
 
 	if (kind == NULL)
 		return;
-	(void)snprintf(offset, sizeof offset, "%+.3fs",
-	               json_number_value(json_object_get(event, "time")) - start);
-	buf_addf(b, "%10s  %s", offset, is_coloured ? kind_colour(kind) : "");
+	if (start > 0) {
+		(void)snprintf(offset, sizeof offset, "%+.3fs",
+		               json_number_value(json_object_get(event, "time")) - start);
+		buf_addf(b, "%10s", offset);
+	}
+	buf_addf(b, "  %s", is_coloured ? kind_colour(kind) : "");
 	if (name == NULL && path == NULL && data == NULL)
 		buf_addf(b, "%s", kind);
 	else

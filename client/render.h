@@ -19,7 +19,7 @@ void render_text(struct buf *b, const char *text);
  * control characters as \u00XX. A colour that `text` only begins counts as such a character. */
 void render_output(struct buf *b, const char *text, size_t bytes);
 /* One line: `+3.000s  yield  "value"`. `start` is the moment (seconds since the epoch) that offsets
- * count from. */
+ * count from; 0: none is shown. */
 void render_event(struct buf *b, const json_t *event, double start, bool is_coloured);
 /* "2026-01-31 09:15:00", local time; "-" for no number. */
 void render_time(struct buf *b, const json_t *seconds);
