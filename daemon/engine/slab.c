@@ -52,14 +52,30 @@ static bool page_is_full(struct slab_page *p)
 
 static struct slab_page *page_new(struct slab *s, uint32_t index)
 {
-	struct slab_page *p = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+	struct slab_page *p = s->spare;
 
-	if (p == NULL)
+	if (p != NULL) {
+		s->spare = p->next;
+		s->spare_count--;
+	} else if ((p = aligned_alloc(PAGE_BYTES, PAGE_BYTES)) == NULL) {
 		return NULL;
+	}
 	*p = (struct slab_page){ .index = index };
 	p->fresh = (char *)p + ((sizeof *p + 15) & ~(size_t)15);
 	partial_push(s, p);
 	return p;
+}
+
+/* Nothing in it is in use. */
+static void page_drop(struct slab *s, struct slab_page *p)
+{
+	if (s->spare_count >= SLAB_SPARE_PAGES) {
+		free(p);
+		return;
+	}
+	p->next = s->spare;
+	s->spare = p;
+	s->spare_count++;
 }
 
 static uint32_t index_of(size_t bytes)
@@ -110,7 +126,7 @@ void slab_free(struct slab *s, void *block, size_t bytes)
 	/* The last page of a size stays, so that one block coming and going costs no malloc. */
 	if (--p->live == 0 && (p->next != NULL || p->prev != NULL)) {
 		partial_remove(s, p);
-		free(p);
+		page_drop(s, p);
 	}
 }
 
@@ -122,6 +138,12 @@ void slab_close(struct slab *s)
 		if (p == NULL)
 			continue;
 		CHECK(p->live == 0 && p->next == NULL);
+		free(p);
+	}
+	while (s->spare != NULL) {
+		struct slab_page *p = s->spare;
+
+		s->spare = p->next;
 		free(p);
 	}
 	*s = (struct slab){ 0 };
