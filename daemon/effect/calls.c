@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Made in one go, at most: some milliseconds of the loop. */
-static const uint32_t AT_ONCE[CALL_KINDS] = { [CALL_THREAD] = 512, [CALL_HTTP] = 32 };
+/* Made in one turn of the loop: a millisecond of it. */
+#define AT_ONCE 256u
 
 _Noreturn void calls_out_of_memory(void)
 {
@@ -115,7 +115,7 @@ struct note {
 	struct run_ref     ref;
 };
 
-static void pump(struct calls *cs);
+static void pump_later(struct calls *cs);
 static void start(struct calls *cs, struct pending *c);
 
 static void release_note(struct loop *l, struct outbox_item *item, enum gd_err outcome)
@@ -131,7 +131,7 @@ static void release_note(struct loop *l, struct outbox_item *item, enum gd_err o
 		return;
 	if (c->state == CALL_ASKED) {
 		set_state(n->cs, c, CALL_IN_LINE);
-		pump(n->cs);
+		pump_later(n->cs); /* thousands may come with one commit */
 	} else if (c->state == CALL_BEGUN) {
 		start(n->cs, c);
 	}
@@ -180,6 +180,8 @@ static void serve(struct calls *cs, struct pending *c)
 	feed(cs, c, ENGINE_BEGIN, VALUE_NULL);
 }
 
+static void pump(struct calls *cs);
+
 static void take_pump(struct loop *l, struct inbox_msg *m)
 {
 	struct calls *cs = (struct calls *)(void *)((char *)m - offsetof(struct calls, pump));
@@ -199,14 +201,14 @@ static void pump_later(struct calls *cs)
 	loop_post_answer(cs->loop, &cs->pump);
 }
 
-/* Not within a step of the engine, but for pump_later(). */
+/* Not within a step of the engine. */
 static void pump(struct calls *cs)
 {
 	if (cs->loop->recovery != NULL || cs->loop->is_stopping)
 		return;
 	for (int kind = 0; kind < CALL_KINDS; kind++) {
 		struct pending *c = cs->lines[kind].first;
-		uint32_t        left = AT_ONCE[kind];
+		uint32_t        left = AT_ONCE;
 
 		for (; left > 0 && c != NULL && has_room(cs, c); c = cs->lines[kind].first, left--)
 			serve(cs, c);
