@@ -23,7 +23,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
-from harness import SOURCE, Daemon, Refused, until  # noqa: E402
+from harness import PATIENCE, SOURCE, Daemon, Refused, until  # noqa: E402
 
 DAEMON = os.path.abspath(os.environ.get(
     "TORTURE_DAEMON", os.path.join(os.environ.get("builddir", "."),
@@ -140,16 +140,20 @@ class Rig:
             with self.daemon.wire() as wire:
                 self.hand_in(wire)
                 self.cancel_some(wire)
-            self.daemon.process.wait(self.random.random() * LIFE_MAX if point is None else 1)
+            self.wait(self.random.random() * LIFE_MAX if point is None else 1)
         except (OSError, EOFError, AssertionError):
-            pass  # it ended meanwhile
-        except subprocess.TimeoutExpired:
-            pass
+            self.wait(PATIENCE)  # it ends: its connections are closed before it is gone
         if self.daemon.process.poll() is None:
             self.daemon.kill()
         elif point is not None:
             self.fired[point] += 1
         self.kills += 1
+
+    def wait(self, seconds):
+        try:
+            self.daemon.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
 
     # --- what must be ---
 
