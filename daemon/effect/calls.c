@@ -64,9 +64,9 @@ static void feed(struct calls *cs, const struct pending *c, enum engine_in_kind 
 	struct value_heap *heap = engine_heap(cs->loop->engine);
 	struct engine_in   in = { .kind = kind,
 		                  .time = loop_now(cs->loop),
-		                  .job = c->job,
+		                  .job = c->entry.job,
 		                  .message = message,
-		                  .ticket = c->ticket,
+		                  .ticket = c->entry.ticket,
 		                  .attempt = c->attempt };
 
 	if (heap->failed || value_is_none(message))
@@ -153,15 +153,14 @@ static void when_durable(struct calls *cs, const struct pending *c)
 
 static void start(struct calls *cs, struct pending *c)
 {
-	struct value request = engine_request(cs->loop->engine, c->job, c->ticket);
+	struct value request = engine_request(cs->loop->engine, c->entry.job, c->entry.ticket);
 	struct value outcome;
-	bool         is_made;
 
 	CHECK(!value_is_none(request));
 	set_state(cs, c, CALL_RUNNING);
-	is_made = c->kind == CALL_THREAD ? calls_start_thread(cs, c, request, &outcome)
-	                                 : calls_start_http(cs, c, request, &outcome);
-	if (!is_made)
+	if (c->kind == CALL_THREAD)
+		calls_start_thread(cs, c, request);
+	else if (!calls_start_http(cs, c, request, &outcome))
 		calls_end(cs, c, outcome);
 }
 
@@ -255,7 +254,7 @@ static void obey_call(struct calls *cs, const struct engine_out *out)
 	c->needs_begin = !value_is_none(then);
 	c->is_to_hold = c->needs_begin && strcmp(value_text(then)->at, "hold") == 0;
 	/* What is replayed rests on what is stored. */
-	if (c->job == cs->loop->replay_job)
+	if (c->entry.job == cs->loop->replay_job)
 		set_state(cs, c, CALL_IN_LINE);
 	else
 		when_durable(cs, c);
@@ -280,7 +279,7 @@ void calls_obey(struct calls *cs, const struct engine_out *out)
 static void took_begin(struct calls *cs, struct pending *c)
 {
 	set_state(cs, c, CALL_BEGUN);
-	if (c->job != cs->loop->replay_job)
+	if (c->entry.job != cs->loop->replay_job)
 		when_durable(cs, c);
 }
 
@@ -303,7 +302,7 @@ void calls_forget(struct calls *cs, uint64_t job)
 {
 	for (struct pending *c = pending_next(&cs->table, NULL), *next; c != NULL; c = next) {
 		next = pending_next(&cs->table, c);
-		if (c->job == job)
+		if (c->entry.job == job)
 			forget_call(cs, c);
 	}
 	pump_later(cs);
@@ -340,7 +339,7 @@ uint32_t calls_resume(struct calls *cs, uint64_t job, const char *path, const ch
 	uint32_t           count = 0;
 
 	for (struct pending *c = pending_next(&cs->table, NULL); c != NULL;) {
-		if (c->job != job || c->state != CALL_HELD ||
+		if (c->entry.job != job || c->state != CALL_HELD ||
 		    (path != NULL && strcmp(c->path, path) != 0)) {
 			c = pending_next(&cs->table, c);
 			continue;
@@ -353,11 +352,6 @@ uint32_t calls_resume(struct calls *cs, uint64_t job, const char *path, const ch
 }
 
 /* --- life --- */
-
-void calls_open(struct calls *cs)
-{
-	CHECK(cs->room[CALL_THREAD] > 0 && cs->room[CALL_HTTP] > 0);
-}
 
 void calls_hurry(struct calls *cs)
 {

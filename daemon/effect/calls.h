@@ -28,7 +28,7 @@ struct calls {
 	const struct blocking_config *blocking;
 	struct http_client           *http; /* of this loop */
 	const char                   *key_prefix;
-	struct pending_table          table; /* owned */
+	struct ticket_table           table; /* owned */
 	struct pending_line           lines[CALL_KINDS];
 	uint32_t                      out[CALL_KINDS];        /* BEGUN and RUNNING */
 	uint32_t                      room[CALL_KINDS];       /* for those; set by the caller */
@@ -38,8 +38,7 @@ struct calls {
 	_Atomic uint32_t running[CALL_KINDS], waiting[CALL_KINDS]; /* for others to read */
 };
 
-/* What is borrowed, and how much room there is, is set by the caller. */
-void calls_open(struct calls *cs);
+/* What is borrowed, and how much room there is, is set by the caller; all else is zero. */
 void calls_close(struct calls *cs); /* when no thread runs any more */
 /* The loop has ended: nobody waits for what its threads do. */
 void calls_hurry(struct calls *cs);

@@ -20,9 +20,8 @@ struct value calls_result(struct value_heap *h, struct value v);
 struct value calls_error(struct value_heap *h, const char *type, const char *message,
                          struct value data);
 
-/* Makes it: true, and it is RUNNING; false, and `*outcome` is what came of it at once. */
-bool calls_start_thread(struct calls *cs, struct pending *c, struct value request,
-                        struct value *outcome);
+void calls_start_thread(struct calls *cs, struct pending *c, struct value request);
+/* False: it was not made, and `*outcome` is what came of it. */
 bool calls_start_http(struct calls *cs, struct pending *c, struct value request,
                       struct value *outcome);
 /* Nobody waits for it any more. */

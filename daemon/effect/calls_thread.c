@@ -85,12 +85,10 @@ static void take_back(struct loop *l, struct inbox_msg *m)
 	drop(t);
 }
 
-bool calls_start_thread(struct calls *cs, struct pending *c, struct value request,
-                        struct value *outcome)
+void calls_start_thread(struct calls *cs, struct pending *c, struct value request)
 {
 	struct thread_call *t = calloc(1, sizeof *t);
 
-	(void)outcome;
 	if (t == NULL)
 		calls_out_of_memory();
 	t->task.work = work;
@@ -106,7 +104,6 @@ bool calls_start_thread(struct calls *cs, struct pending *c, struct value reques
 		calls_out_of_memory();
 	c->thread = t;
 	thread_pool_run(cs->threads, &t->task);
-	return true;
 }
 
 void calls_hurry_thread(struct pending *c)

@@ -17,6 +17,7 @@
 #define GATHERD_EFFECT_COMMAND_H
 
 #include "daemon/effect/lines.h"
+#include "daemon/effect/ticket_table.h"
 #include "proto/base/clock.h"
 
 enum command_state {
@@ -28,53 +29,54 @@ enum command_state {
 };
 
 struct command {
-	struct command    *chain;
-	uint64_t           job;
-	uint32_t           ticket;
-	uint32_t           attempt;
-	enum command_state state;
-	bool               is_durable; /* BEGUN and on: the start record is */
-	bool               is_adopted; /* BEGUN by a daemon before this one; not heard of yet */
-	bool               is_running; /* the runner said so */
-	bool               is_stopped;
-	bool               gives_lines;
-	bool               is_to_hold; /* when it is interrupted */
-	uint32_t           owed;       /* LINES that its job is ready for */
-	uint32_t           heard;      /* in which of the runner's accounts it stood */
-	int32_t            pid;        /* 0: not known */
-	gd_nsec            begun;
-	gd_nsec            grace;
-	uint64_t           boot;               /* of the host, in which it began */
-	uint64_t           offset;             /* of stdout: its job has what is before it */
-	uint64_t           bytes[RUN_STREAMS]; /* as far as was told */
-	struct lines      *lines;              /* owned; NULL: not read from yet */
-	struct run_state  *end;                /* owned; ENDING */
-	size_t             path_bytes;
-	char               path[]; /* address of its op, UTF-8, NUL behind it */
+	struct ticket_entry entry; /* first */
+	uint32_t            attempt;
+	enum command_state  state;
+	bool                is_durable; /* BEGUN and on: the start record is */
+	bool                is_adopted; /* BEGUN by a daemon before this one; not heard of yet */
+	bool                is_running; /* the runner said so */
+	bool                is_stopped;
+	bool                gives_lines;
+	bool                is_to_hold; /* when it is interrupted */
+	uint32_t            owed;       /* LINES that its job is ready for */
+	uint32_t            heard;      /* in which of the runner's accounts it stood */
+	int32_t             pid;        /* 0: not known */
+	gd_nsec             begun;
+	gd_nsec             grace;
+	uint64_t            boot;               /* of the host, in which it began */
+	uint64_t            offset;             /* of stdout: its job has what is before it */
+	uint64_t            bytes[RUN_STREAMS]; /* as far as was told */
+	struct lines       *lines;              /* owned; NULL: not read from yet */
+	struct run_state   *end;                /* owned; ENDING */
+	size_t              path_bytes;
+	char                path[]; /* address of its op, UTF-8, NUL behind it */
 };
 
-struct command_table {
-	struct command **at; /* chained hash; owned; a power of two */
-	uint32_t         room;
-	uint32_t         count;
-};
-
-void            command_table_close(struct command_table *t);
+void            command_table_close(struct ticket_table *t); /* with the commands in it */
 /* NULL: no memory. It must not be there. */
-struct command *command_add(struct command_table *t, uint64_t job, uint32_t ticket,
-                            const char *path, size_t path_bytes);
-struct command *command_find(const struct command_table *t, uint64_t job, uint32_t ticket);
-void            command_remove(struct command_table *t, struct command *c);
-/* One after the other, in no order; NULL to begin, NULL at the end. What it gave last may be removed
- * in between, if `next` was asked for before. */
-struct command *command_next(const struct command_table *t, const struct command *c);
+struct command *command_add(struct ticket_table *t, uint64_t job, uint32_t ticket, const char *path,
+                            size_t path_bytes);
+void            command_remove(struct ticket_table *t, struct command *c);
+/* NULL: it is not there. */
+static inline struct command *command_find(const struct ticket_table *t, uint64_t job,
+                                           uint32_t ticket)
+{
+	return (struct command *)(void *)ticket_table_find(t, job, ticket);
+}
+/* See ticket_table_next(). */
+static inline struct command *command_next(const struct ticket_table *t, const struct command *c)
+{
+	return (struct command *)(void *)ticket_table_next(t, c == NULL ? NULL : &c->entry);
+}
 
 /* For another attempt: nothing is known of it. */
 void command_reset(struct command *c);
 
 static inline struct run_ref command_ref(const struct command *c)
 {
-	return (struct run_ref){ .job = c->job, .exec = c->ticket, .attempt = c->attempt };
+	return (struct run_ref){ .job = c->entry.job,
+		                 .exec = c->entry.ticket,
+		                 .attempt = c->attempt };
 }
 
 #endif

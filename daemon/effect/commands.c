@@ -148,9 +148,9 @@ void commands_feed(struct commands *cs, const struct command *c, enum engine_in_
 	struct value_heap     *heap = engine_heap(cs->loop->engine);
 	struct engine_in       in = { .kind = kind,
 		                      .time = time,
-		                      .job = c->job,
+		                      .job = c->entry.job,
 		                      .message = message,
-		                      .ticket = c->ticket,
+		                      .ticket = c->entry.ticket,
 		                      .attempt = c->attempt,
 		                      .mark = mark };
 	struct engine_job_info job;
@@ -169,7 +169,7 @@ void commands_end(struct commands *cs, struct command *c, gd_nsec time, struct v
 	const struct run_ref ref = command_ref(c);
 
 	commands_forget_adopted(cs, c);
-	semaphores_release(cs->slots, c->job, c->ticket, loop_now(cs->loop));
+	semaphores_release(cs->slots, c->entry.job, c->entry.ticket, loop_now(cs->loop));
 	commands_feed(cs, c, ENGINE_EXITED, time, 0, outcome);
 	(void)commands_send(cs, ref, ERRAND_ACK);
 	commands_tell_watchers(cs, ref.job);
@@ -177,7 +177,7 @@ void commands_end(struct commands *cs, struct command *c, gd_nsec time, struct v
 
 static void start(struct commands *cs, struct command *c)
 {
-	struct value    request = engine_request(cs->loop->engine, c->job, c->ticket);
+	struct value    request = engine_request(cs->loop->engine, c->entry.job, c->entry.ticket);
 	char            key[RUN_KEY_BYTES_MAX + 1], ref[RUN_REF_TEXT_BYTES];
 	enum run_stage  stage;
 	struct launch   launch;
@@ -195,7 +195,7 @@ static void start(struct commands *cs, struct command *c)
 	(void)snprintf(key, sizeof key, "%s-%s", cs->key_prefix, ref);
 	if ((launch.start.key = arena_copy(&launch.arena, key, strlen(key))) == NULL)
 		commands_out_of_memory();
-	launch.start.tells_output = c->gives_lines || commands_is_watched(cs, c->job);
+	launch.start.tells_output = c->gives_lines || commands_is_watched(cs, c->entry.job);
 	commands_set_state(cs, c, COMMAND_STARTED);
 	port_begin(cs->port, cs->loop, &launch);
 }
@@ -213,12 +213,12 @@ void commands_go(struct commands *cs, struct command *c)
 static void note_begin(struct commands *cs, const struct command *c)
 {
 	struct store_group *g = loop_group(cs->loop);
-	struct record      *r = g == NULL ? NULL : store_group_add(g, RECORD_COMMAND, c->job);
+	struct record      *r = g == NULL ? NULL : store_group_add(g, RECORD_COMMAND, c->entry.job);
 
 	if (r == NULL)
 		commands_out_of_memory();
 	r->u.command.begun = c->begun;
-	r->u.command.ticket = c->ticket;
+	r->u.command.ticket = c->entry.ticket;
 	r->u.command.attempt = c->attempt;
 	r->u.command.path.bytes = c->path_bytes;
 	if ((r->u.command.path.at = arena_copy(&g->arena, c->path, c->path_bytes)) == NULL)
@@ -249,7 +249,7 @@ uint32_t commands_resume(struct commands *cs, uint64_t job, const char *path, co
 
 	/* A step may take others away, so each is looked for anew. */
 	for (struct command *c = command_next(&cs->table, NULL); c != NULL;) {
-		if (c->job != job || c->state != COMMAND_HELD ||
+		if (c->entry.job != job || c->state != COMMAND_HELD ||
 		    (path != NULL && strcmp(c->path, path) != 0)) {
 			c = command_next(&cs->table, c);
 			continue;
@@ -268,7 +268,7 @@ void commands_each(const struct commands *cs, uint64_t job, commands_each_fn *fn
 {
 	for (struct command *c = command_next(&cs->table, NULL); c != NULL;
 	     c = command_next(&cs->table, c))
-		if (c->job == job)
+		if (c->entry.job == job)
 			fn(ctx, c);
 }
 
@@ -297,7 +297,7 @@ static void tell_output(struct commands *cs, uint64_t job, bool is_on)
 	     c = command_next(&cs->table, c)) {
 		struct run_ref ref = command_ref(c);
 
-		if (c->job == job && c->state == COMMAND_STARTED && !c->gives_lines)
+		if (c->entry.job == job && c->state == COMMAND_STARTED && !c->gives_lines)
 			port_watch(cs->port, cs->loop, &ref, is_on);
 	}
 }

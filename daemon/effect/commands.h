@@ -38,7 +38,7 @@ struct commands {
 	struct profile_book  *profiles;
 	const char           *key_prefix;
 	uint64_t              boot; /* which one of the host this is */
-	struct command_table  table;
+	struct ticket_table   table;
 	struct command_watch *watches;
 	struct event         *patience; /* owned; NULL: nobody was waited for */
 	uint32_t              account;  /* counts the runner's accounts */

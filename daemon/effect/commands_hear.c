@@ -101,9 +101,9 @@ static void hear_of_running(struct commands *cs, struct command *c, const struct
 	if (c->is_stopped)
 		port_terminate(cs->port, cs->loop, &s->ref, c->grace);
 	/* Who adopts it has to say so again. */
-	if (c->gives_lines || commands_is_watched(cs, c->job))
+	if (c->gives_lines || commands_is_watched(cs, c->entry.job))
 		port_watch(cs->port, cs->loop, &s->ref, true);
-	commands_tell_watchers(cs, c->job);
+	commands_tell_watchers(cs, c->entry.job);
 }
 
 static void hear_of_end(struct commands *cs, struct command *c, const struct run_state *s)
@@ -146,7 +146,7 @@ static void hear_output(struct commands *cs, const struct port_word *w)
 	if (c == NULL || c->attempt != ref->attempt)
 		return;
 	memcpy(c->bytes, w->output.bytes, sizeof c->bytes);
-	commands_tell_watchers(cs, c->job);
+	commands_tell_watchers(cs, c->entry.job);
 	if (c->gives_lines)
 		commands_serve_lines(cs, c);
 }
@@ -176,29 +176,27 @@ static bool is_missed(const struct commands *cs, const struct command *c)
 	       c->heard != cs->account;
 }
 
-/* The first one in this bucket of the table or behind it. */
-static struct command *next_missed(const struct commands *cs, uint32_t *bucket)
-{
-	for (; *bucket < cs->table.room; ++*bucket)
-		for (struct command *c = cs->table.at[*bucket]; c != NULL; c = c->chain)
-			if (is_missed(cs, c))
-				return c;
-	return NULL;
-}
-
 static void end_account(struct commands *cs)
 {
-	uint32_t        bucket = 0, room = cs->table.room;
-	struct command *c;
+	struct run_ref *missed = malloc((cs->table.count + 1) * sizeof *missed);
+	uint32_t        count = 0;
 
-	while ((c = next_missed(cs, &bucket)) != NULL) {
+	if (missed == NULL)
+		commands_out_of_memory();
+	for (struct command *c = command_next(&cs->table, NULL); c != NULL;
+	     c = command_next(&cs->table, c))
+		if (is_missed(cs, c))
+			missed[count++] = command_ref(c);
+	/* A step may take others of them away. */
+	for (uint32_t i = 0; i < count; i++) {
+		struct command *c = command_find(&cs->table, missed[i].job, missed[i].exec);
+
+		if (c == NULL || !is_missed(cs, c))
+			continue;
 		c->heard = cs->account;
 		miss(cs, c);
-		if (cs->table.room != room) { /* what it led to has made the table larger */
-			room = cs->table.room;
-			bucket = 0;
-		}
 	}
+	free(missed);
 }
 
 bool commands_hear(struct commands *cs, struct port_word *w)

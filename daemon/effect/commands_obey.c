@@ -6,7 +6,7 @@
 
 static bool is_replay(const struct commands *cs, const struct command *c)
 {
-	return c->job == cs->loop->replay_job;
+	return c->entry.job == cs->loop->replay_job;
 }
 
 /* --- outputs --- */
@@ -20,7 +20,7 @@ static bool is_word(struct value v, const char *word)
 static void begin_again(struct commands *cs, struct command *c, gd_nsec time)
 {
 	commands_forget_adopted(cs, c);
-	semaphores_release(cs->slots, c->job, c->ticket, time);
+	semaphores_release(cs->slots, c->entry.job, c->entry.ticket, time);
 	commands_set_state(cs, c, COMMAND_WAITING);
 	command_reset(c);
 }
@@ -57,8 +57,9 @@ static void obey_exec(struct commands *cs, const struct engine_out *out)
 	else if (!value_is_none(pool))
 		name = (struct text){ value_text(pool)->at, value_text(pool)->bytes };
 	/* Nothing that is durable rests on a claim: it may be told at once. */
-	if (semaphores_acquire(cs->slots, c->job, c->ticket, name,
-	                       jobs_find(&cs->loop->jobs, c->job)->priority, out->time) != GD_OK)
+	if (semaphores_acquire(cs->slots, c->entry.job, c->entry.ticket, name,
+	                       jobs_find(&cs->loop->jobs, c->entry.job)->priority,
+	                       out->time) != GD_OK)
 		commands_out_of_memory();
 }
 
@@ -81,7 +82,7 @@ void commands_obey(struct commands *cs, const struct engine_out *out)
 	CHECK(c != NULL && c->attempt == out->attempt);
 	switch ((int)out->kind) {
 	case ENGINE_RECALL:
-		semaphores_release(cs->slots, c->job, c->ticket, out->time);
+		semaphores_release(cs->slots, c->entry.job, c->entry.ticket, out->time);
 		commands_remove(cs, c);
 		return;
 	case ENGINE_STOP:
@@ -109,7 +110,7 @@ static void took_begin(struct commands *cs, struct command *c, const struct engi
 	c->begun = in->time;
 	if (!is_replay(cs, c))
 		return;
-	semaphores_hold(cs->slots, c->job, c->ticket, in->time);
+	semaphores_hold(cs->slots, c->entry.job, c->entry.ticket, in->time);
 	c->is_durable = true;
 	c->is_adopted = true;
 	cs->adopted++;
@@ -119,7 +120,7 @@ static void took_exited(struct commands *cs, struct command *c, const struct eng
 {
 	bool is_interrupted = !value_is_none(request_member(in->message, "interrupted"));
 
-	semaphores_release(cs->slots, c->job, c->ticket, in->time);
+	semaphores_release(cs->slots, c->entry.job, c->entry.ticket, in->time);
 	commands_forget_adopted(cs, c);
 	if (is_interrupted && c->is_to_hold && !c->is_stopped)
 		commands_set_state(cs, c, COMMAND_HELD);
@@ -156,7 +157,7 @@ void commands_forget(struct commands *cs, uint64_t job, gd_nsec time)
 {
 	for (struct command *c = command_next(&cs->table, NULL), *next; c != NULL; c = next) {
 		next = command_next(&cs->table, c);
-		if (c->job != job)
+		if (c->entry.job != job)
 			continue;
 		if (c->state == COMMAND_BEGUN || c->state == COMMAND_STARTED)
 			(void)commands_send(cs, command_ref(c), ERRAND_DROP);

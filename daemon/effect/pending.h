@@ -15,6 +15,7 @@
 #ifndef GATHERD_EFFECT_PENDING_H
 #define GATHERD_EFFECT_PENDING_H
 
+#include "daemon/effect/ticket_table.h"
 #include "daemon/runner/run.h"
 
 enum call_kind { CALL_THREAD, CALL_HTTP, CALL_KINDS };
@@ -28,10 +29,8 @@ enum call_state {
 };
 
 struct pending {
-	struct pending       *chain;
+	struct ticket_entry   entry;           /* first */
 	struct pending       *before, *behind; /* in its line; NULL: none */
-	uint64_t              job;
-	uint32_t              ticket;
 	uint32_t              attempt;
 	enum call_kind        kind;
 	enum call_state       state;
@@ -44,21 +43,22 @@ struct pending {
 	char                  path[]; /* address of its op, UTF-8, NUL behind it */
 };
 
-struct pending_table {
-	struct pending **at; /* chained hash; owned; a power of two */
-	uint32_t         room;
-	uint32_t         count;
-};
-
-void            pending_table_close(struct pending_table *t);
+void            pending_table_close(struct ticket_table *t); /* with the calls in it */
 /* NULL: no memory. It must not be there. */
-struct pending *pending_add(struct pending_table *t, uint64_t job, uint32_t ticket,
-                            const char *path, size_t path_bytes);
-struct pending *pending_find(const struct pending_table *t, uint64_t job, uint32_t ticket);
-void            pending_remove(struct pending_table *t, struct pending *c);
-/* One after the other, in no order; NULL to begin, NULL at the end. What it gave last may be removed
- * in between, if the next was asked for before. */
-struct pending *pending_next(const struct pending_table *t, const struct pending *c);
+struct pending *pending_add(struct ticket_table *t, uint64_t job, uint32_t ticket, const char *path,
+                            size_t path_bytes);
+void            pending_remove(struct ticket_table *t, struct pending *c);
+/* NULL: it is not there. */
+static inline struct pending *pending_find(const struct ticket_table *t, uint64_t job,
+                                           uint32_t ticket)
+{
+	return (struct pending *)(void *)ticket_table_find(t, job, ticket);
+}
+/* See ticket_table_next(). */
+static inline struct pending *pending_next(const struct ticket_table *t, const struct pending *c)
+{
+	return (struct pending *)(void *)ticket_table_next(t, c == NULL ? NULL : &c->entry);
+}
 
 /* Calls in the order in which they came; all zero is empty. */
 struct pending_line {
@@ -71,7 +71,9 @@ void pending_line_remove(struct pending_line *line, struct pending *c);
 
 static inline struct run_ref pending_ref(const struct pending *c)
 {
-	return (struct run_ref){ .job = c->job, .exec = c->ticket, .attempt = c->attempt };
+	return (struct run_ref){ .job = c->entry.job,
+		                 .exec = c->entry.ticket,
+		                 .attempt = c->attempt };
 }
 
 #endif
