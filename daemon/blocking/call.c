@@ -121,42 +121,6 @@ struct value call_arg(const struct call *c, const char *name)
 	return value_is_null(v) ? VALUE_NONE : v;
 }
 
-const char *call_type_name(struct value v)
-{
-	switch (value_type(v)) {
-	case VALUE_T_NONE:
-	case VALUE_T_NULL:
-		return "null";
-	case VALUE_T_BOOL:
-		return "bool";
-	case VALUE_T_INT:
-	case VALUE_T_BIGINT:
-		return "int";
-	case VALUE_T_FLOAT:
-		return "float";
-	case VALUE_T_TEXT:
-		return "str";
-	case VALUE_T_LIST:
-		return "list";
-	case VALUE_T_DICT:
-		return "dict";
-	case VALUE_T_RANGE:
-	case VALUE_T_TASK:
-	case VALUE_T_JOIN:
-	case VALUE_T_WAITER:
-	case VALUE_T_TIMEOUT:
-	case VALUE_T_GENERATOR:
-	case VALUE_T_UNDO:
-	case VALUE_T_PERMIT:
-	case VALUE_T_EXEC:
-	case VALUE_T_EVENT:
-	case VALUE_T_EVENT_WAIT:
-	case VALUE_T_CHILD:
-		break; /* never leaves an engine */
-	}
-	return "object";
-}
-
 const struct vtext *call_text(struct call *c, const char *name)
 {
 	struct value v = call_arg(c, name);
@@ -164,7 +128,7 @@ const struct vtext *call_text(struct call *c, const char *name)
 	if (value_is_type(v, VALUE_T_TEXT))
 		return value_text(v);
 	(void)call_fail(c, "TypeError", "%s: \"%s\" wants str, not %s", c->function, name,
-	                call_type_name(v));
+	                value_type_name(v));
 	return NULL;
 }
 
@@ -176,7 +140,7 @@ bool call_number(struct call *c, const char *name, int64_t min, int64_t max, int
 		return true;
 	if (value_type(v) != VALUE_T_INT) {
 		(void)call_fail(c, "TypeError", "%s: \"%s\" wants int, not %s", c->function, name,
-		                call_type_name(v));
+		                value_type_name(v));
 		return false;
 	}
 	if (value_as_int(v) < min || value_as_int(v) > max) {

@@ -48,9 +48,8 @@ struct value        call_arg(const struct call *c, const char *name);
 /* A text that has to be given. */
 const struct vtext *call_text(struct call *c, const char *name);
 /* `*out` stays as it is where none is given. */
-bool        call_number(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
+bool call_number(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
 /* What a value is called in a TypeError. */
-const char *call_type_name(struct value v);
 
 /* --- the functions --- */
 

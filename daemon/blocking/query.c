@@ -139,7 +139,7 @@ static bool bind(struct query *q, sqlite3_stmt *stmt, struct value params)
 			(void)call_fail(q->call, "TypeError",
 			                "%s: parameter %u wants a number, bool, str, null or "
 			                "{\"base64\": str}, not %s",
-			                q->call->function, i, call_type_name(v));
+			                q->call->function, i, value_type_name(v));
 		else
 			(void)query_fail(q);
 		return false;

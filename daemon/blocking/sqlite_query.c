@@ -68,7 +68,7 @@ struct value blocking_sqlite_query(struct call *c)
 		return VALUE_NONE;
 	if (!value_is_none(params) && !value_is_type(params, VALUE_T_LIST))
 		return call_fail(c, "TypeError", "%s: \"params\" wants list, not %s", c->function,
-		                 call_type_name(params));
+		                 value_type_name(params));
 	dir = roots_open_parent(c, path, ROOT_READ, O_PATH, &name);
 	if (dir < 0)
 		return VALUE_NONE;

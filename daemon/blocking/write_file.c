@@ -43,7 +43,7 @@ static bool read_content(struct call *c, struct writing *w)
 	} else if (coded == NULL) {
 		(void)call_fail(c, "TypeError",
 		                "%s: \"content\" wants str or {\"base64\": str}, not %s",
-		                c->function, call_type_name(v));
+		                c->function, value_type_name(v));
 		return false;
 	} else if (!bytes_decode(&w->decoded, coded)) {
 		(void)call_fail(c, "ValueError", "%s: what \"content\" has is not base64",

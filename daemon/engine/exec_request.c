@@ -60,7 +60,7 @@ static bool read_argument(struct making *m, uint32_t index, struct value *out)
 		return false;
 	if (!value_is_type(*out, VALUE_T_TEXT)) {
 		(void)raise_text(m->r, "TypeError", "argument %u of \"exec\" wants text, not %s",
-		                 index, expr_type_name(*out));
+		                 index, value_type_name(*out));
 		return refuse(m, *out);
 	}
 	if (index == 0 && m->spec->profile == PROGRAM_NONE && value_text(*out)->bytes == 0) {
@@ -99,7 +99,7 @@ static bool read_variable(struct making *m, struct value name, uint32_t x, struc
 		return true;
 	if (!value_is_type(*out, VALUE_T_TEXT)) {
 		(void)raise_text(m->r, "TypeError", "the variable %s wants text, not %s",
-		                 expr_show(name, shown), expr_type_name(*out));
+		                 expr_show(name, shown), value_type_name(*out));
 		return refuse(m, *out);
 	}
 	return count_bytes(m, (size_t)value_text(name)->bytes + 1 + value_text(*out)->bytes,
@@ -160,7 +160,7 @@ static bool read_input(struct making *m)
 	if (text == NULL) {
 		(void)raise_text(m->r, "TypeError",
 		                 "\"stdin\" wants text, {\"base64\": text} or null, not %s",
-		                 expr_type_name(v));
+		                 value_type_name(v));
 		return refuse(m, v);
 	}
 	if (text->bytes > EXEC_INPUT_BYTES_MAX) {
@@ -184,7 +184,7 @@ static bool read_text(struct making *m, const char *name, uint32_t x, uint32_t b
 		return false;
 	if (!value_is_type(v, VALUE_T_TEXT))
 		(void)raise_text(m->r, "TypeError", "\"%s\" wants text, not %s", name,
-		                 expr_type_name(v));
+		                 value_type_name(v));
 	else if (value_text(v)->bytes == 0 || value_text(v)->bytes > bytes_max)
 		(void)raise_text(m->r, "ValueError", "\"%s\" wants text of 1 to %u bytes", name,
 		                 bytes_max);

@@ -20,7 +20,7 @@ static bool read_loop(struct running *r, const struct child *spec, struct value 
 		                 LOOP_NAME_BYTES_MAX);
 	else
 		(void)raise_text(r, "TypeError", "\"loop\" wants a name or a number, not %s",
-		                 expr_type_name(*out));
+		                 value_type_name(*out));
 	value_release(&r->e->heap, *out);
 	return false;
 }

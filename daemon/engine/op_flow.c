@@ -39,7 +39,7 @@ struct value iterable_of(struct running *r, struct value v)
 		return v;
 	if (!value_is_type(v, VALUE_T_DICT)) {
 		(void)raise_text(r, "TypeError", "\"in\" wants a list or an object, not %s",
-		                 expr_type_name(v));
+		                 value_type_name(v));
 		value_release(h, v);
 		return VALUE_NONE;
 	}

@@ -20,7 +20,7 @@ static bool raised_text(struct running *r, struct value from, const char *key, s
 		return true;
 	}
 	(void)raise_text(r, "TypeError", "\"%s\" of \"raise\" wants text, not %s", key,
-	                 expr_type_name(v));
+	                 value_type_name(v));
 	return false;
 }
 
@@ -76,7 +76,7 @@ enum step op_raise(struct running *r, const struct op *op)
 	else
 		step = raise_text(r, "TypeError", "\"raise\" wants a type or an error, not %s",
 		                  value_is_type(v, VALUE_T_TEXT) ? "empty text"
-		                                                 : expr_type_name(v));
+		                                                 : value_type_name(v));
 	value_release(&r->e->heap, v);
 	return step;
 }

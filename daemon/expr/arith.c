@@ -20,7 +20,7 @@ static struct value refuse_operands(struct expr_run *r, enum expr_opcode op, str
 	if (expr_refuse_handle(r, a, "be an operand") || expr_refuse_handle(r, b, "be an operand"))
 		return VALUE_NONE;
 	return expr_raise_type(r, "unsupported operand type(s) for %s: '%s' and '%s'",
-	                       symbol_of(op), expr_type_name(a), expr_type_name(b));
+	                       symbol_of(op), value_type_name(a), value_type_name(b));
 }
 
 static struct value divided_by_zero(struct expr_run *r)
@@ -210,7 +210,7 @@ static struct value repeat(struct expr_run *r, struct value sequence, struct val
 		return VALUE_NONE;
 	if (!expr_is_integral(count))
 		return expr_raise_type(r, "can't multiply sequence by non-int of type '%s'",
-		                       expr_type_name(count));
+		                       value_type_name(count));
 	times = expr_int_of(count) < 0 ? 0 : (uint64_t)expr_int_of(count);
 	if (value_is_type(sequence, VALUE_T_TEXT))
 		return repeat_text(r, value_text(sequence), times);
@@ -223,7 +223,7 @@ static struct value concat(struct expr_run *r, struct value a, struct value b)
 		return VALUE_NONE;
 	if (value_type(a) != value_type(b))
 		return expr_raise_type(r, "can only concatenate %s (not \"%s\") to %s",
-		                       expr_type_name(a), expr_type_name(b), expr_type_name(a));
+		                       value_type_name(a), value_type_name(b), value_type_name(a));
 	if (value_is_type(a, VALUE_T_TEXT))
 		return concat_texts(r, value_text(a), value_text(b));
 	return concat_lists(r, value_list(a), value_list(b));
@@ -250,7 +250,7 @@ static struct value refuse_sign(struct expr_run *r, char sign, struct value v)
 {
 	if (expr_refuse_handle(r, v, "be an operand"))
 		return VALUE_NONE;
-	return expr_raise_type(r, "bad operand type for unary %c: '%s'", sign, expr_type_name(v));
+	return expr_raise_type(r, "bad operand type for unary %c: '%s'", sign, value_type_name(v));
 }
 
 struct value expr_minus(struct expr_run *r, struct value v)

@@ -44,7 +44,7 @@ static bool refuse_order(struct expr_run *r, const char *symbol, struct value a,
 	if (expr_refuse_handle(r, a, "be compared") || expr_refuse_handle(r, b, "be compared"))
 		return false;
 	expr_raise_type(r, "'%s' not supported between instances of '%s' and '%s'", symbol,
-	                expr_type_name(a), expr_type_name(b));
+	                value_type_name(a), value_type_name(b));
 	return false;
 }
 
@@ -112,7 +112,7 @@ static bool text_holds(struct expr_run *r, const struct vtext *text, struct valu
 {
 	if (!value_is_type(part, VALUE_T_TEXT)) {
 		expr_raise_type(r, "'in <string>' requires string as left operand, not %s",
-		                expr_type_name(part));
+		                value_type_name(part));
 		return false;
 	}
 	*out = memmem(text->at, text->bytes, value_text(part)->at, value_text(part)->bytes) != NULL;
@@ -122,7 +122,7 @@ static bool text_holds(struct expr_run *r, const struct vtext *text, struct valu
 static bool dict_holds(struct expr_run *r, struct value dict, struct value key, bool *out)
 {
 	if (value_is_type(key, VALUE_T_LIST) || value_is_type(key, VALUE_T_DICT)) {
-		expr_raise_type(r, "unhashable type: '%s'", expr_type_name(key));
+		expr_raise_type(r, "unhashable type: '%s'", value_type_name(key));
 		return false;
 	}
 	*out = value_is_type(key, VALUE_T_TEXT) &&
@@ -140,7 +140,7 @@ static bool holds(struct expr_run *r, struct value whole, struct value v, bool *
 		return text_holds(r, value_text(whole), v, out);
 	if (value_is_type(whole, VALUE_T_DICT))
 		return dict_holds(r, whole, v, out);
-	expr_raise_type(r, "argument of type '%s' is not iterable", expr_type_name(whole));
+	expr_raise_type(r, "argument of type '%s' is not iterable", value_type_name(whole));
 	return false;
 }
 

@@ -274,7 +274,7 @@ static struct value change_case(struct expr_run *r, struct value v, bool is_uppe
 		if (expr_refuse_handle(r, v, "be text"))
 			return VALUE_NONE;
 		return expr_raise_type(r, "%s() argument must be str, not '%s'",
-		                       is_upper ? "upper" : "lower", expr_type_name(v));
+		                       is_upper ? "upper" : "lower", value_type_name(v));
 	}
 	/* Characters beyond ASCII are looked up, which takes longer. */
 	if (!expr_charge(r, value_text(v)->bytes +

@@ -20,7 +20,7 @@ static const struct vtext *text_of(struct expr_run *r, struct value v, const cha
 	if (!value_is_type(v, VALUE_T_TEXT)) {
 		if (!expr_refuse_handle(r, v, "be text"))
 			expr_raise_type(r, "%s() argument must be str, not '%s'", name,
-			                expr_type_name(v));
+			                value_type_name(v));
 		return NULL;
 	}
 	return expr_charge(r, value_text(v)->bytes) ? value_text(v) : NULL;

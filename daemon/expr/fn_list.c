@@ -17,7 +17,7 @@ struct value expr_fn_len(struct expr_run *r, const struct value *args, uint32_t 
 		return value_int(r->heap, value_dict(v)->count);
 	if (expr_refuse_handle(r, v, "have a length"))
 		return VALUE_NONE;
-	return expr_raise_type(r, "object of type '%s' has no len()", expr_type_name(v));
+	return expr_raise_type(r, "object of type '%s' has no len()", value_type_name(v));
 }
 
 /* --- range() --- */
@@ -31,7 +31,7 @@ static bool read_range(struct expr_run *r, const struct value *args, uint32_t co
 			return false;
 		if (!expr_is_integral(args[i])) {
 			expr_raise_type(r, "'%s' object cannot be interpreted as an integer",
-			                expr_type_name(args[i]));
+			                value_type_name(args[i]));
 			return false;
 		}
 		out[count == 1 ? 1 : i] = expr_int_of(args[i]);
@@ -170,7 +170,7 @@ static bool is_dict(struct expr_run *r, struct value v, const char *name)
 		return true;
 	if (!expr_refuse_handle(r, v, "be an object"))
 		expr_raise_type(r, "%s() argument must be an object, not '%s'", name,
-		                expr_type_name(v));
+		                value_type_name(v));
 	return false;
 }
 
@@ -295,7 +295,7 @@ struct value expr_fn_enumerate(struct expr_run *r, const struct value *args, uin
 			return VALUE_NONE;
 		if (!expr_is_integral(args[1]))
 			return expr_raise_type(r, "'%s' object cannot be interpreted as an integer",
-			                       expr_type_name(args[1]));
+			                       value_type_name(args[1]));
 		first = expr_int_of(args[1]);
 	}
 	items = expr_items(r, args[0]);

@@ -133,7 +133,7 @@ struct value expr_fn_int(struct expr_run *r, const struct value *args, uint32_t 
 	if (expr_refuse_handle(r, v, "become an int"))
 		return VALUE_NONE;
 	return expr_raise_type(r, "int() argument must be a string or a number, not '%s'",
-	                       expr_type_name(v));
+	                       value_type_name(v));
 }
 
 struct value expr_fn_float(struct expr_run *r, const struct value *args, uint32_t count)
@@ -148,7 +148,7 @@ struct value expr_fn_float(struct expr_run *r, const struct value *args, uint32_
 	if (expr_refuse_handle(r, v, "become a float"))
 		return VALUE_NONE;
 	return expr_raise_type(r, "float() argument must be a string or a number, not '%s'",
-	                       expr_type_name(v));
+	                       value_type_name(v));
 }
 
 struct value expr_fn_bool(struct expr_run *r, const struct value *args, uint32_t count)
@@ -170,7 +170,7 @@ struct value expr_fn_abs(struct expr_run *r, const struct value *args, uint32_t 
 		return expr_int_of(v) < 0 ? expr_minus(r, v) : expr_plus(r, v);
 	if (expr_refuse_handle(r, v, "be a number"))
 		return VALUE_NONE;
-	return expr_raise_type(r, "bad operand type for abs(): '%s'", expr_type_name(v));
+	return expr_raise_type(r, "bad operand type for abs(): '%s'", value_type_name(v));
 }
 
 /* --- round() --- */
@@ -245,7 +245,7 @@ static struct value round_to(struct expr_run *r, struct value v, struct value di
 		return VALUE_NONE;
 	if (!expr_is_integral(digits))
 		return expr_raise_type(r, "'%s' object cannot be interpreted as an integer",
-		                       expr_type_name(digits));
+		                       value_type_name(digits));
 	places = expr_int_of(digits);
 	if (value_is_float(v))
 		return expr_float(r, places >= 0 ? round_fraction(value_as_float(v), places)
@@ -264,7 +264,7 @@ struct value expr_fn_round(struct expr_run *r, const struct value *args, uint32_
 		return VALUE_NONE;
 	if (!expr_is_number(v))
 		return expr_raise_type(r, "type %s doesn't define __round__ method",
-		                       expr_type_name(v));
+		                       value_type_name(v));
 	if (count == 2 && !value_is_null(args[1]))
 		return round_to(r, v, args[1]);
 	if (value_is_float(v))

@@ -341,7 +341,7 @@ struct value expr_fn_parse_json(struct expr_run *r, const struct value *args, ui
 		if (expr_refuse_handle(r, args[0], "be text"))
 			return VALUE_NONE;
 		return expr_raise_type(r, "parse_json() argument must be str, not '%s'",
-		                       expr_type_name(args[0]));
+		                       value_type_name(args[0]));
 	}
 	if (!expr_charge(r, value_text(args[0])->bytes / 4))
 		return VALUE_NONE;

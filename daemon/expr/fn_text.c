@@ -66,7 +66,7 @@ static bool is_text(struct expr_run *r, struct value v, const char *name)
 	if (value_is_type(v, VALUE_T_TEXT))
 		return true;
 	if (!expr_refuse_handle(r, v, "be text"))
-		expr_raise_type(r, "%s() argument must be str, not '%s'", name, expr_type_name(v));
+		expr_raise_type(r, "%s() argument must be str, not '%s'", name, value_type_name(v));
 	return false;
 }
 
@@ -92,7 +92,7 @@ struct value expr_fn_type(struct expr_run *r, const struct value *args, uint32_t
 	(void)count;
 	if (expr_refuse_handle(r, args[0], "have its type asked"))
 		return VALUE_NONE;
-	name = expr_type_name(args[0]);
+	name = value_type_name(args[0]);
 	return expr_text(r, name, strlen(name));
 }
 
@@ -111,7 +111,7 @@ static struct value join(struct expr_run *r, const struct vtext *sep, const stru
 				return VALUE_NONE;
 			return expr_raise_type(r,
 			                       "sequence item %u: expected str instance, %s found",
-			                       i, expr_type_name(item));
+			                       i, value_type_name(item));
 		}
 		if (!expr_charge(r, 1)) {
 			buf_close(&b);

@@ -62,7 +62,7 @@ struct value expr_fn_format_time(struct expr_run *r, const struct value *args, u
 		return VALUE_NONE;
 	if (!expr_is_number(args[0]) || expr_is_bool(args[0]))
 		return expr_raise_type(r, "format_time() argument must be a number, not '%s'",
-		                       expr_type_name(args[0]));
+		                       value_type_name(args[0]));
 	whole = floor(expr_float_of(args[0]));
 	if (!(whole >= (double)FIRST_SECOND && whole <= (double)LAST_SECOND))
 		return expr_raise(r, "ValueError", "%s is not in the years 1 to 9999",
@@ -85,7 +85,7 @@ struct value expr_fn_parse_time(struct expr_run *r, const struct value *args, ui
 		return VALUE_NONE;
 	if (!value_is_type(args[0], VALUE_T_TEXT))
 		return expr_raise_type(r, "parse_time() argument must be str, not '%s'",
-		                       expr_type_name(args[0]));
+		                       value_type_name(args[0]));
 	if (!time_of_value(args[0], &moment, r->why))
 		return VALUE_NONE;
 	if (moment == GD_NSEC_NEVER || moment == -GD_NSEC_NEVER)

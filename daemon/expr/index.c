@@ -23,7 +23,7 @@ struct value expr_member(struct expr_run *r, struct value v, struct value name)
 		return get(r, v, name);
 	if (expr_refuse_handle(r, v, "have members"))
 		return VALUE_NONE;
-	return expr_raise_type(r, "'%s' object has no member '%.100s'", expr_type_name(v),
+	return expr_raise_type(r, "'%s' object has no member '%.100s'", value_type_name(v),
 	                       value_text(name)->at);
 }
 
@@ -76,7 +76,7 @@ static struct value at_key(struct expr_run *r, struct value dict, struct value k
 	if (value_is_type(key, VALUE_T_TEXT))
 		return get(r, dict, key);
 	if (value_is_type(key, VALUE_T_LIST) || value_is_type(key, VALUE_T_DICT))
-		return expr_raise_type(r, "unhashable type: '%s'", expr_type_name(key));
+		return expr_raise_type(r, "unhashable type: '%s'", value_type_name(key));
 	return no_key(r, key);
 }
 
@@ -87,14 +87,14 @@ struct value expr_index(struct expr_run *r, struct value v, struct value index)
 	if (value_is_type(v, VALUE_T_DICT))
 		return at_key(r, v, index);
 	if (!value_is_type(v, VALUE_T_LIST) && !value_is_type(v, VALUE_T_TEXT))
-		return expr_raise_type(r, "'%s' object is not subscriptable", expr_type_name(v));
+		return expr_raise_type(r, "'%s' object is not subscriptable", value_type_name(v));
 	if (expr_is_integral(index))
 		return at_index(r, v, expr_int_of(index));
 	if (value_is_type(v, VALUE_T_LIST))
 		return expr_raise_type(r, "list indices must be integers or slices, not %s",
-		                       expr_type_name(index));
+		                       value_type_name(index));
 	return expr_raise_type(r, "string indices must be integers, not '%s'",
-	                       expr_type_name(index));
+	                       value_type_name(index));
 }
 
 /* --- slices --- */
@@ -118,7 +118,7 @@ static bool read_bound(struct expr_run *r, struct value v, int64_t length, int64
 	if (!expr_is_integral(v)) {
 		if (!expr_refuse_handle(r, v, "be an index"))
 			expr_raise_type(r, "slice indices must be integers or null, not %s",
-			                expr_type_name(v));
+			                value_type_name(v));
 		return false;
 	}
 	number = expr_int_of(v);
@@ -231,7 +231,7 @@ struct value expr_slice(struct expr_run *r, const struct value operands[4])
 		return slice_list(r, value_list(v), &s);
 	}
 	if (!value_is_type(v, VALUE_T_TEXT))
-		return expr_raise_type(r, "'%s' object is not subscriptable", expr_type_name(v));
+		return expr_raise_type(r, "'%s' object is not subscriptable", value_type_name(v));
 	if (!read_span(r, operands, value_text(v)->chars, &s))
 		return VALUE_NONE;
 	return slice_text(r, value_text(v), &s);

@@ -116,7 +116,7 @@ static struct value make_dict(struct machine *m, const struct expr_op *op, struc
 		good++;
 	if (good < op->arg)
 		expr_raise_type(r, "a key of an object is text, not %s",
-		                expr_type_name(pairs[2 * good]));
+		                value_type_name(pairs[2 * good]));
 	else if (expr_charge_bytes(r, op->arg * sizeof(struct vpair)))
 		dict = value_dict_new(r->heap, op->arg);
 	for (uint32_t i = 0; i < op->arg && !value_is_none(dict); i++) {

@@ -38,44 +38,6 @@ struct value expr_raise_type(struct expr_run *r, const char *fmt, ...)
 	return VALUE_NONE;
 }
 
-const char *expr_type_name(struct value v)
-{
-	switch (value_type(v)) {
-	case VALUE_T_NULL:
-		return "null";
-	case VALUE_T_BOOL:
-		return "bool";
-	case VALUE_T_INT:
-	case VALUE_T_BIGINT:
-		return "int";
-	case VALUE_T_FLOAT:
-		return "float";
-	case VALUE_T_TEXT:
-		return "str";
-	case VALUE_T_LIST:
-		return "list";
-	case VALUE_T_DICT:
-		return "dict";
-	case VALUE_T_RANGE:
-		return "range";
-	case VALUE_T_TASK:
-	case VALUE_T_JOIN:
-	case VALUE_T_WAITER:
-	case VALUE_T_TIMEOUT:
-	case VALUE_T_GENERATOR:
-	case VALUE_T_UNDO:
-	case VALUE_T_PERMIT:
-	case VALUE_T_EXEC:
-	case VALUE_T_EVENT:
-	case VALUE_T_EVENT_WAIT:
-	case VALUE_T_CHILD:
-		return "task handle";
-	case VALUE_T_NONE:
-		break;
-	}
-	CHECK_NEVER("expr_type_name: no value");
-}
-
 static bool is_continuation(char byte)
 {
 	return ((unsigned char)byte & 0xc0) == 0x80;
@@ -110,9 +72,9 @@ const char *expr_show(struct value v, char out[EXPR_SHOWN_BYTES + 8])
 	if (b.failed == GD_OK)
 		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "%.*s", (int)b.bytes, b.at);
 	else if (b.failed == GD_INVALID_PARAMS)
-		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "%s", expr_type_name(v));
+		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "%s", value_type_name(v));
 	else
-		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "a long %s", expr_type_name(v));
+		(void)snprintf(out, EXPR_SHOWN_BYTES + 8, "a long %s", value_type_name(v));
 	buf_close(&b);
 	return out;
 }
@@ -251,7 +213,7 @@ struct value expr_items(struct expr_run *r, struct value v)
 	if (!value_is_type(v, VALUE_T_DICT)) {
 		if (expr_refuse_handle(r, v, "be iterated"))
 			return VALUE_NONE;
-		return expr_raise_type(r, "'%s' object is not iterable", expr_type_name(v));
+		return expr_raise_type(r, "'%s' object is not iterable", value_type_name(v));
 	}
 	if (expr_charge_bytes(r, value_dict(v)->count * sizeof keys))
 		keys = value_list_new(r->heap, value_dict(v)->count);

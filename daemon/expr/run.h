@@ -29,8 +29,7 @@ struct expr_run {
 
 struct value expr_raise(struct expr_run *r, const char *type, const char *fmt, ...) GD_PRINTF(3, 4);
 struct value expr_raise_type(struct expr_run *r, const char *fmt, ...)
-	GD_PRINTF(2, 3);                     /* TypeError */
-const char  *expr_type_name(struct value v); /* "int", "null", "task handle", ... */
+	GD_PRINTF(2, 3); /* TypeError */
 /* The value as a message shows it, shortened; text in single quotes. Returns `out`. */
 const char  *expr_show(struct value v, char out[EXPR_SHOWN_BYTES + 8]);
 /* A NameError: slot `name` (text or null) has nothing in it. */

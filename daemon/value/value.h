@@ -194,6 +194,8 @@ static inline double value_as_float(struct value v)
 
 /* Any type; VALUE_T_BIGINT is reported as VALUE_T_INT. */
 enum value_type    value_type(struct value v);
+/* "int", "str", "task handle", ..., "null" also where there is none; static. */
+const char        *value_type_name(struct value v);
 static inline bool value_is_type(struct value v, enum value_type object_type)
 {
 	return value_is_obj(v) && value_obj(v)->type == (uint8_t)object_type;

@@ -324,6 +324,43 @@ static void write_below(struct buf *b, struct value v, uint32_t depth)
 		b->failed = GD_INVALID_PARAMS;
 }
 
+const char *value_type_name(struct value v)
+{
+	switch (value_type(v)) {
+	case VALUE_T_NONE:
+	case VALUE_T_NULL:
+		return "null";
+	case VALUE_T_BOOL:
+		return "bool";
+	case VALUE_T_INT:
+	case VALUE_T_BIGINT:
+		return "int";
+	case VALUE_T_FLOAT:
+		return "float";
+	case VALUE_T_TEXT:
+		return "str";
+	case VALUE_T_LIST:
+		return "list";
+	case VALUE_T_DICT:
+		return "dict";
+	case VALUE_T_RANGE:
+		return "range";
+	case VALUE_T_TASK:
+	case VALUE_T_JOIN:
+	case VALUE_T_WAITER:
+	case VALUE_T_TIMEOUT:
+	case VALUE_T_GENERATOR:
+	case VALUE_T_UNDO:
+	case VALUE_T_PERMIT:
+	case VALUE_T_EXEC:
+	case VALUE_T_EVENT:
+	case VALUE_T_EVENT_WAIT:
+	case VALUE_T_CHILD:
+		return "task handle";
+	}
+	CHECK_NEVER("value_type_name: unknown type");
+}
+
 void value_write_json(struct buf *b, struct value v)
 {
 	write_below(b, v, VALUE_DEPTH_MAX);
